@@ -1,0 +1,152 @@
+package ocsf
+
+import "math"
+
+// Event is one OCSF event under construction or ready to be written: a tree of Objects shaped by its Class.
+// It owns all of its memory except the Str bytes of values, which point into the Alert it was mapped from
+// (or into constants); it is valid until the next Reset or until that Alert is parsed again.
+// An Event is reused for alert after alert and allocates nothing in the steady state. Not safe for concurrent use.
+type Event struct {
+	Class *Class
+	Root  *Object
+	// Time is the attribute "time": epoch milliseconds, UTC.
+	Time int64
+	// Unmapped holds the leaves of the alert that no attribute took, in alert order, with unique dotted keys.
+	Unmapped []KeyValue
+
+	pool map[*ObjectType]*objectPool
+}
+
+// KeyValue is one entry of the map "unmapped".
+type KeyValue struct{ Key, Value []byte }
+
+// Object is one struct of an Event. Values[i] belongs to Type.Attrs[i].
+// The methods of a nil Object do nothing and report false, so that a mapping may descend into an attribute
+// that the class does not have: what cannot be set stays in "unmapped".
+type Object struct {
+	Type   *ObjectType
+	Values []Value
+
+	event *Event
+}
+
+// Value is the value of one attribute; which fields count follows from Attr.Kind and Attr.List.
+type Value struct {
+	Set  bool
+	Num  int64     // KindInt, KindLong, KindTime, KindBool (0 or 1), KindFloat (IEEE bits, see Float)
+	Str  []byte    // KindString
+	Strs [][]byte  // KindString with List
+	Objs []*Object // KindObject: one element, or any number with List
+	// Srcs are the alert leaves (Leaf.Index) this value was taken from, whole and without loss: they need not
+	// stand in "unmapped". Empty for constants and for values that keep only part of a leaf.
+	Srcs []int32
+}
+
+// Float returns the value of a KindFloat attribute.
+func (v *Value) Float() float64 { return math.Float64frombits(uint64(v.Num)) }
+
+type objectPool struct {
+	objects []*Object
+	used    int
+}
+
+// NewEvent returns an empty event of class c.
+func NewEvent(c *Class) *Event {
+	e := &Event{Class: c, pool: make(map[*ObjectType]*objectPool)}
+	e.Root = e.newObject(c.Root)
+	return e
+}
+
+// Reset empties the event and takes all of its objects back.
+func (e *Event) Reset() {
+	for _, p := range e.pool {
+		for _, o := range p.objects[:p.used] {
+			for i := range o.Values {
+				if o.Values[i].Set {
+					o.Values[i].clear()
+				}
+			}
+		}
+		p.used = 0
+	}
+	e.Time = 0
+	e.Unmapped = e.Unmapped[:0]
+	e.Root = e.newObject(e.Class.Root)
+}
+
+// clear keeps the capacity of the slices: they are reused by the next alert.
+func (v *Value) clear() {
+	*v = Value{Strs: v.Strs[:0], Objs: v.Objs[:0], Srcs: v.Srcs[:0]}
+}
+
+func (e *Event) newObject(t *ObjectType) *Object {
+	p := e.pool[t]
+	if p == nil {
+		p = &objectPool{}
+		e.pool[t] = p
+	}
+	if p.used == len(p.objects) {
+		p.objects = append(p.objects, &Object{Type: t, Values: make([]Value, len(t.Attrs)), event: e})
+	}
+	o := p.objects[p.used]
+	p.used++
+	return o
+}
+
+// Value returns the value of the named attribute, or nil when it is not set or the type has no such attribute.
+func (o *Object) Value(name string) *Value {
+	if o == nil {
+		return nil
+	}
+	if i := o.Type.Slot(name); i >= 0 && o.Values[i].Set {
+		return &o.Values[i]
+	}
+	return nil
+}
+
+// slot returns the attribute and its value when the type has it with this kind and list-ness, else nil.
+func (o *Object) slot(name string, k Kind, list bool) *Value {
+	if o == nil {
+		return nil
+	}
+	i := o.Type.Slot(name)
+	if i < 0 || o.Type.Attrs[i].Kind != k || o.Type.Attrs[i].List != list {
+		return nil
+	}
+	return &o.Values[i]
+}
+
+// Struct returns the object in the named struct attribute and makes it when it is not there yet;
+// nil when the type has no such attribute. An object left empty is dropped when the event is finished.
+func (o *Object) Struct(name string) *Object {
+	v := o.slot(name, KindObject, false)
+	if v == nil {
+		return nil
+	}
+	if !v.Set {
+		i := o.Type.Slot(name)
+		v.Set = true
+		v.Objs = append(v.Objs[:0], o.event.newObject(o.Type.Attrs[i].Object))
+	}
+	return v.Objs[0]
+}
+
+// Append adds an element to the named list of structs and returns it; nil when the type has no such list.
+func (o *Object) Append(name string) *Object {
+	v := o.slot(name, KindObject, true)
+	if v == nil {
+		return nil
+	}
+	el := o.event.newObject(o.Type.Attrs[o.Type.Slot(name)].Object)
+	v.Set = true
+	v.Objs = append(v.Objs, el)
+	return el
+}
+
+// Element returns the first element of the named list of structs and makes it when the list is empty.
+func (o *Object) Element(name string) *Object {
+	if v := o.slot(name, KindObject, true); v != nil && v.Set {
+		return v.Objs[0]
+	}
+	return o.Append(name)
+}

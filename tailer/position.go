@@ -1,0 +1,59 @@
+// Package tailer follows one append-only NDJSON log across rotation, restart and compression.
+package tailer
+
+// Position says where reading goes on. It is a comparable-by-fields value that is stored inside a committed batch and
+// nowhere else. The zero Position means "never started".
+type Position struct {
+	// File is the name of the file relative to the log's directory tree, always the plain name:
+	// 2026/Nov/ossec-alerts-23.json even when only its .gz is left.
+	File string `json:"file"`
+	// Dev and Ino are the fast path only: inode numbers are reused within seconds.
+	Dev uint64 `json:"dev"`
+	Ino uint64 `json:"ino"`
+	// Head is the fingerprint of the first line (at most 1 KiB of it): it stays while the file grows and is the same
+	// inside the .gz. An empty Head matches nothing.
+	Head Fingerprint `json:"head"`
+	// Tail is the fingerprint of the last bytes (at most 4 KiB) before Offset: it proves that these are the bytes we read.
+	Tail Fingerprint `json:"tail"`
+	// Offset is the end of the last consumed line, in bytes of the uncompressed content.
+	Offset int64 `json:"offset"`
+	// Done are the last files left behind, newest last, at most 64: a file opened again (clock stepped back, restart,
+	// relink) resumes at its End instead of 0.
+	Done []Mark `json:"done,omitempty"`
+}
+
+// IsZero reports whether nothing was ever consumed.
+func (p Position) IsZero() bool {
+	return p.File == "" && p.Offset == 0 && p.Head == (Fingerprint{}) && len(p.Done) == 0
+}
+
+// Mark remembers a file that was left behind.
+type Mark struct {
+	File string      `json:"file"`
+	Head Fingerprint `json:"head"`
+	Tail Fingerprint `json:"tail"`
+	End  int64       `json:"end"`
+}
+
+// Fingerprint is a length and the hash of that many bytes. The zero Fingerprint matches nothing.
+type Fingerprint struct {
+	Len  int    `json:"len"`
+	Hash string `json:"hash"` // first 16 bytes of the SHA-256, hex
+}
+
+// Line is one line of the log, or the remains of one that can never be completed.
+type Line struct {
+	// Data is the line without its newline; valid until the next call. For a Reject it may hold only the beginning.
+	Data []byte
+	// File, Head, From and To name the bytes [From, To) this line stands in, newline included.
+	File     string
+	Head     Fingerprint
+	From, To int64
+	// Volatile: the inode no longer has its dated name; this read is the only copy there will ever be.
+	Volatile bool
+	// Reject is empty for a whole line, else the reason why it is none: "oversize", "truncated_at_rotation".
+	Reject string
+	// Size is the number of bytes of the line; larger than len(Data) when Data was cut. SHA256 is then set.
+	Size   int64
+	SHA256 string
+}
