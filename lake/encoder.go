@@ -1,0 +1,428 @@
+package lake
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"wazuh-security-lake/ocsf"
+)
+
+// Level is how much CPU compression may take. The zero Level is the fastest.
+type Level uint8
+
+const (
+	LevelFastest Level = iota // about zstd 1
+	LevelDefault              // about zstd 3
+	LevelBetter               // about zstd 7
+)
+
+func (l Level) zstd() zstd.Level {
+	switch l {
+	case LevelDefault:
+		return zstd.SpeedDefault
+	case LevelBetter:
+		return zstd.SpeedBetterCompression
+	}
+	return zstd.SpeedFastest
+}
+
+// Options are the choices of an Encoder. The zero Options are good.
+type Options struct {
+	Level Level
+	// RowGroupBytes is the uncompressed size at which the first row groups of an object are written (default 16 MiB).
+	// It bounds the encoder's memory: see Encoder.
+	RowGroupBytes int64
+	// Metadata are key-value pairs of the footer known from the start.
+	Metadata map[string]string
+	// ToolVersion is the version that stands in created_by after the name of the tool; "" is "dev".
+	ToolVersion string
+}
+
+const (
+	toolName             = "wazuh-security-lake"
+	defaultRowGroupBytes = 16 << 20
+	// rowGroupGrowth is the largest multiple of RowGroupBytes that the budget of a row group grows to. The footer
+	// has an entry per column and row group: an object of 256 MiB in equal row groups of 16 MiB would carry some
+	// megabytes of footer that every query reads first.
+	rowGroupGrowth = 4
+	// minRowGroupBytes keeps a mistaken option from writing one row group per event.
+	minRowGroupBytes = 4 << 10
+
+	pageBytes      = 512 << 10 // target of the Go buffers behind a page; pages come out smaller
+	chunkBytes     = 256 << 10 // most that one WriteRowValues gets: a page is at most pageBytes + chunkBytes
+	chunkRows      = 1024
+	chunkEntries   = 8 << 10
+	pageRows       = 20000 // as parquet-mr: the unit that a reader with a page index skips
+	dictionaryMax  = 256 << 10
+	dictionaryRoom = 512 << 10 // text that may go into a dictionary between two of the library's own checks
+)
+
+// Encoder writes the events of one object as Parquet to an io.Writer.
+//
+// Events are gathered per column and written as a row group when their uncompressed size reaches a budget:
+// Options.RowGroupBytes at first, then a quarter of what the object holds already, at most four times
+// RowGroupBytes. Memory is bounded by that budget plus about half of it again for compressed pages. Rows are sorted
+// by time, stably, inside a row group, and no row group begins before the previous one ended (ErrOlder), so the
+// object is sorted as a whole and says so (sorting_columns).
+//
+// The same events in the same order, with the same options and metadata, give the same bytes. An Encoder allocates
+// nothing per event in the steady state. It is not safe for concurrent use.
+type Encoder struct {
+	layout  *layout
+	opt     Options
+	codec   *zstd.Codec
+	columns []column
+	out     countingWriter
+	pw      *parquet.GenericWriter[any]
+	writers []*parquet.ColumnWriter
+	meta    map[string]string
+
+	times       []int64 // of the rows buffered
+	unsorted    bool    // times is not ascending
+	buffered    int64   // uncompressed bytes of the rows buffered
+	written     int64   // uncompressed bytes of the row groups written
+	rowsWritten int64
+	groups      int64
+	bounds      int64 // bytes that min and max values may take in the footer
+	first, last int64 // time of the earliest and latest event
+	flushed     int64 // time of the latest event in a row group already written
+	closed      bool
+	err         error // the first error of the writer below: the object is lost
+
+	scratch scratch
+}
+
+// NewEncoder returns an encoder of events of class that writes one object to w. It writes nothing yet.
+// The error is a class that Parquet cannot express.
+func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
+	l, err := newLayout(class)
+	if err != nil {
+		return nil, err
+	}
+	if opt.RowGroupBytes == 0 {
+		opt.RowGroupBytes = defaultRowGroupBytes
+	}
+	opt.RowGroupBytes = max(opt.RowGroupBytes, minRowGroupBytes)
+	if opt.ToolVersion == "" {
+		opt.ToolVersion = "dev"
+	}
+	opt.Metadata = maps.Clone(opt.Metadata)
+	e := &Encoder{
+		layout:  l,
+		opt:     opt,
+		codec:   &zstd.Codec{Level: opt.Level.zstd()},
+		columns: make([]column, len(l.leaves)),
+	}
+	for i := range e.columns {
+		e.columns[i].leaf = &l.leaves[i]
+	}
+	e.Reset(w)
+	return e, nil
+}
+
+// Reset drops whatever the encoder holds and starts another object on w, with the class and the options it was made
+// with. It keeps the buffers of the encoder, but not those of the library below: what one hostile dictionary made
+// them grow to would otherwise stay for good.
+func (e *Encoder) Reset(w io.Writer) {
+	e.out = countingWriter{w: w}
+	options := []parquet.WriterOption{
+		e.layout.schema,
+		parquet.Compression(e.codec),
+		// Version 1 pages: what AWS's own files have and every reader knows.
+		parquet.DataPageVersion(1),
+		// Page statistics put min and max, untruncated and twice, into every page header; the column index has them.
+		parquet.DataPageStatistics(false),
+		// A net below the encodings set on every leaf: the library's own default is DELTA_LENGTH_BYTE_ARRAY.
+		parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain),
+		parquet.PageBufferSize(pageBytes),
+		parquet.DictionaryMaxBytes(dictionaryMax),
+		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("time"))),
+		parquet.CreatedBy(toolName, e.opt.ToolVersion, ""),
+	}
+	for i := range e.layout.leaves {
+		if lf := &e.layout.leaves[i]; lf.kind == ocsf.KindString && !lf.dict {
+			options = append(options, parquet.SkipPageBounds(lf.path...))
+		}
+	}
+	e.pw = parquet.NewGenericWriter[any](&e.out, options...)
+	e.writers = e.pw.ColumnWriters()
+	e.meta = make(map[string]string)
+	maps.Copy(e.meta, e.opt.Metadata)
+	e.dropRows()
+	e.written, e.rowsWritten, e.groups, e.bounds = 0, 0, 0, 0
+	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64
+	e.closed, e.err = false, nil
+}
+
+// dropRows empties the columns.
+func (e *Encoder) dropRows() {
+	for i := range e.columns {
+		e.columns[i].reset()
+	}
+	e.times = e.times[:0]
+	e.unsorted = false
+	e.buffered = 0
+}
+
+// Write adds one event and copies what it needs of it: ev may be reset on return. It writes a row group when the
+// budget is reached, and blocks for as long as the writer below does; nothing is durable on return.
+//
+// A struct without any attribute set, and a list without elements, are written as null.
+//
+// Errors that wrap ErrOlder, ErrClass or ErrEvent leave the encoder as it was before the call. Any other error is of
+// the writer below; the object is then lost and every later call returns the same error.
+func (e *Encoder) Write(ev *ocsf.Event) error {
+	if err := e.usable(); err != nil {
+		return err
+	}
+	if ev.Class != e.layout.class {
+		return fmt.Errorf("%w: %s instead of %s", ErrClass, ev.Class, e.layout.class)
+	}
+	if ev.Time < e.flushed {
+		return ErrOlder
+	}
+	if t := &ev.Root.Values[e.layout.time]; !t.Set || t.Num != ev.Time {
+		return fmt.Errorf("%w: attribute time differs from the time of the event", ErrEvent)
+	}
+	before := e.buffered
+	if err := e.object(e.layout.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
+		for i := range e.columns {
+			e.columns[i].drop(len(e.times))
+		}
+		e.buffered = before
+		return err
+	}
+	if n := len(e.times); n > 0 && ev.Time < e.times[n-1] {
+		e.unsorted = true
+	}
+	e.times = append(e.times, ev.Time)
+	e.first, e.last = min(e.first, ev.Time), max(e.last, ev.Time)
+	if e.buffered >= e.budget() {
+		return e.Flush()
+	}
+	return nil
+}
+
+// budget is the uncompressed size at which the next row group is written.
+func (e *Encoder) budget() int64 {
+	return min(max(e.opt.RowGroupBytes, e.written/4), rowGroupGrowth*e.opt.RowGroupBytes)
+}
+
+// object adds the attributes of o, whose type sits at n; rep and def are the levels of o itself.
+// unmapped is only set for the root.
+func (e *Encoder) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep, def uint8) error {
+	row := len(e.times)
+	for i := range n.attrs {
+		a := &n.attrs[i]
+		if a.kind == ocsf.KindMap {
+			e.mapping(a, unmapped, row)
+			continue
+		}
+		v := &o.Values[i]
+		switch {
+		case !present(a, v):
+			e.null(a, row, rep, def)
+		case a.list:
+			if err := e.list(a, v, row, rep, def); err != nil {
+				return err
+			}
+		case a.kind == ocsf.KindObject:
+			if err := e.object(a.child, v.Objs[0], nil, rep, def+1); err != nil {
+				return err
+			}
+		case a.kind == ocsf.KindString:
+			e.columns[a.first].text(row, rep, v.Str)
+			e.buffered += int64(len(v.Str)) + textCost
+		default:
+			if a.kind == ocsf.KindInt && int64(int32(v.Num)) != v.Num {
+				return fmt.Errorf("%w: %d at %v has more than 32 bits", ErrEvent, v.Num, e.layout.leaves[a.first].path)
+			}
+			e.columns[a.first].num(row, rep, v.Num)
+			e.buffered += numCost
+		}
+	}
+	return nil
+}
+
+// What an entry costs beside the bytes of a text: level byte, number or offset, and the library's own level and row.
+const (
+	textCost = 12
+	numCost  = 10
+	nullCost = 1
+)
+
+// list adds the elements of a list that has some; def is the level of the object around it.
+func (e *Encoder) list(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
+	if a.kind == ocsf.KindString {
+		for _, s := range v.Strs {
+			e.columns[a.first].text(row, rep, s)
+			e.buffered += int64(len(s)) + textCost
+			rep = a.rep
+		}
+		return nil
+	}
+	for _, o := range v.Objs {
+		if empty(a.child, o) {
+			e.null(a, row, rep, def+2) // a null element keeps the places of the others
+		} else if err := e.object(a.child, o, nil, rep, def+3); err != nil {
+			return err
+		}
+		rep = a.rep
+	}
+	return nil
+}
+
+// mapping adds the pairs of the map at the root.
+func (e *Encoder) mapping(a *attr, pairs []ocsf.KeyValue, row int) {
+	rep := uint8(0)
+	for _, kv := range pairs {
+		e.columns[a.first].text(row, rep, kv.Key)
+		e.columns[a.first+1].text(row, rep, kv.Value)
+		e.buffered += int64(len(kv.Key)+len(kv.Value)) + 2*textCost
+		rep = a.rep
+	}
+}
+
+// null adds a null at the given levels to every column below a.
+func (e *Encoder) null(a *attr, row int, rep, def uint8) {
+	if rep == 0 && def == 0 {
+		return // made up for by column.padTo
+	}
+	for i := a.first; i < a.last; i++ {
+		e.columns[i].null(row, rep, def)
+	}
+	e.buffered += int64(a.last-a.first) * nullCost
+}
+
+// present reports whether there is something to write: a struct of nulls is a missing struct.
+func present(a *attr, v *ocsf.Value) bool {
+	switch {
+	case !v.Set:
+		return false
+	case a.list:
+		return len(v.Strs) > 0 || len(v.Objs) > 0
+	case a.kind == ocsf.KindObject:
+		return len(v.Objs) > 0 && !empty(a.child, v.Objs[0])
+	}
+	return true
+}
+
+func empty(n *node, o *ocsf.Object) bool {
+	for i := range n.attrs {
+		if present(&n.attrs[i], &o.Values[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// SetMetadata sets a key-value pair of the footer; it counts until Close.
+func (e *Encoder) SetMetadata(key, value string) { e.meta[key] = value }
+
+// Rows returns the number of events taken.
+func (e *Encoder) Rows() int64 { return e.rowsWritten + int64(len(e.times)) }
+
+// FirstTime returns the time of the earliest event; 0 without any.
+func (e *Encoder) FirstTime() int64 {
+	if e.Rows() == 0 {
+		return 0
+	}
+	return e.first
+}
+
+// LastTime returns the time of the latest event; 0 without any.
+func (e *Encoder) LastTime() int64 {
+	if e.Rows() == 0 {
+		return 0
+	}
+	return e.last
+}
+
+// What the frame of a column chunk and of a page takes in the file, generously.
+const (
+	chunkOverhead  = 512 // footer entry, column and offset index, dictionary page, level bytes of an all-null page
+	columnOverhead = 128 // schema element
+	fileOverhead   = 4 << 10
+)
+
+// Size returns what the object would come to if it were closed now, as an upper estimate: the bytes written, the rows
+// buffered uncompressed, and the footer.
+func (e *Encoder) Size() int64 {
+	size := e.out.n + fileOverhead + e.bounds
+	for k, v := range e.meta {
+		size += int64(len(k)+len(v)) + 16
+	}
+	groups := e.groups
+	if len(e.times) > 0 {
+		groups++
+		size += e.buffered + e.buffered/8
+	}
+	if e.closed {
+		return e.out.n
+	}
+	return size + int64(len(e.columns))*(columnOverhead+groups*chunkOverhead)
+}
+
+// Flush writes what is buffered as a row group, sorted by time; with nothing buffered it does nothing.
+// The library holds back up to 32 KiB until Close. Nothing is durable on return.
+func (e *Encoder) Flush() error {
+	if err := e.usable(); err != nil {
+		return err
+	}
+	if len(e.times) == 0 {
+		return nil
+	}
+	if err := e.flushRows(); err != nil {
+		e.err = fmt.Errorf("write row group %d: %w", e.groups, err)
+		return e.err
+	}
+	e.groups++
+	e.rowsWritten += int64(len(e.times))
+	e.written += e.buffered
+	e.flushed = e.last
+	e.dropRows()
+	return nil
+}
+
+// Close writes what is left and the footer. It neither syncs nor closes the writer below: the object is complete on
+// return, but not durable. An object without rows is valid. Close must not be called twice without a Reset.
+func (e *Encoder) Close() error {
+	if err := e.Flush(); err != nil {
+		return err
+	}
+	for _, k := range slices.Sorted(maps.Keys(e.meta)) {
+		e.pw.SetKeyValueMetadata(k, e.meta[k])
+	}
+	if err := e.pw.Close(); err != nil {
+		e.err = fmt.Errorf("write footer: %w", err)
+		return e.err
+	}
+	e.closed = true
+	e.pw, e.writers = nil, nil // their dictionaries and pages are of no more use; Reset makes new ones
+	return nil
+}
+
+func (e *Encoder) usable() error {
+	if e.closed {
+		return ErrClosed
+	}
+	return e.err
+}
+
+// countingWriter counts what reached w.
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,258 @@
+package lake
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+
+	"wazuh-security-lake/ocsf"
+)
+
+// scratch is memory of the flush, kept from one row group to the next.
+type scratch struct {
+	order  []int32         // rows by time
+	places []place         // where each row begins in the column at hand
+	values []parquet.Value // one chunk
+	nulls  []parquet.Value // pageRows zero Values: null at level 0; never written
+}
+
+// place is the first entry of a row and the first value at or after it.
+type place struct{ entry, value int32 }
+
+// flushRows writes the rows buffered as one row group.
+func (e *Encoder) flushRows() error {
+	order := e.sortRows()
+	for i := range e.columns {
+		c := &e.columns[i]
+		rows, err := e.flushColumn(c, e.writers[i], order)
+		if err != nil {
+			return fmt.Errorf("column %v: %w", c.path, err)
+		}
+		// The library does not compare its columns: one that is short would make a file that no reader can read.
+		if rows != len(e.times) {
+			return fmt.Errorf("column %v has %d rows instead of %d", c.path, rows, len(e.times))
+		}
+	}
+	return e.pw.Flush()
+}
+
+// sortRows returns the rows in the order of their times, those of the same time as they came; nil when they are.
+func (e *Encoder) sortRows() []int32 {
+	if !e.unsorted {
+		return nil
+	}
+	order := e.scratch.order[:0]
+	for i := range e.times {
+		order = append(order, int32(i))
+	}
+	slices.SortStableFunc(order, func(a, b int32) int {
+		switch ta, tb := e.times[a], e.times[b]; {
+		case ta < tb:
+			return -1
+		case ta > tb:
+			return 1
+		}
+		return 0
+	})
+	e.scratch.order = order
+	return order
+}
+
+// flushColumn hands one column to the library, in chunks small enough that its pages stay below their limit, and
+// returns the number of rows the library counted.
+func (e *Encoder) flushColumn(c *column, w *parquet.ColumnWriter, order []int32) (int, error) {
+	if c.rows == 0 {
+		return e.flushNulls(w)
+	}
+	c.padTo(len(e.times))
+	f := flusher{column: c, writer: w, values: e.scratch.values[:0]}
+	var err error
+	if order == nil {
+		err = f.inOrder()
+	} else {
+		e.scratch.places = c.places(e.scratch.places[:0])
+		err = f.byOrder(order, e.scratch.places)
+	}
+	if err == nil {
+		err = f.write()
+	}
+	e.scratch.values = f.values
+	if c.dict && c.kind == ocsf.KindString {
+		e.bounds += 2 * (2*int64(f.longest) + 16)
+	}
+	return f.rows, err
+}
+
+// flushNulls writes a column that no row touched: the shared slice makes it nearly free.
+func (e *Encoder) flushNulls(w *parquet.ColumnWriter) (int, error) {
+	if e.scratch.nulls == nil {
+		e.scratch.nulls = make([]parquet.Value, pageRows)
+	}
+	rows := 0
+	for left := len(e.times); left > 0; left -= pageRows {
+		n, err := w.WriteRowValues(e.scratch.nulls[:min(left, pageRows)])
+		if err != nil {
+			return rows, err
+		}
+		rows += n
+		if left > pageRows {
+			if err := w.Flush(); err != nil {
+				return rows, err
+			}
+		}
+	}
+	return rows, nil
+}
+
+// places lists where each row of the column begins, and where the last one ends.
+func (c *column) places(dst []place) []place {
+	value := int32(0)
+	for i, l := range c.levels {
+		if l>>repShift == 0 {
+			dst = append(dst, place{int32(i), value})
+		}
+		if l&defMask == c.maxDef {
+			value++
+		}
+	}
+	return append(dst, place{int32(len(c.levels)), value})
+}
+
+// flusher cuts one column into chunks of whole rows.
+type flusher struct {
+	*column
+	writer *parquet.ColumnWriter
+	values []parquet.Value
+
+	chunk    int    // bytes in values, as the library will count them
+	chunkRow int    // rows in values
+	page     int    // rows in the library's current page
+	room     int    // text bytes gone to the dictionary since the library last looked at its size
+	last     []byte // the last text that was counted into room
+	longest  int    // the longest text
+	rows     int    // rows the library counted
+}
+
+// inOrder adds all rows as they lie.
+func (f *flusher) inOrder() error {
+	entry, value := 0, 0
+	for entry < len(f.levels) {
+		end, bytes, values := entry, 0, value
+		for {
+			if f.levels[end]&defMask == f.maxDef {
+				bytes += f.width(values)
+				values++
+			}
+			end++
+			if end == len(f.levels) || f.levels[end]>>repShift == 0 {
+				break
+			}
+		}
+		if err := f.row(entry, end, value, bytes); err != nil {
+			return err
+		}
+		entry, value = end, values
+	}
+	return nil
+}
+
+// byOrder adds all rows in the given order.
+func (f *flusher) byOrder(order []int32, places []place) error {
+	for _, r := range order {
+		from, to := places[r], places[r+1]
+		bytes := 0
+		for v := from.value; v < to.value; v++ {
+			bytes += f.width(int(v))
+		}
+		if err := f.row(int(from.entry), int(to.entry), int(from.value), bytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// width is what value i adds to a page.
+func (f *flusher) width(i int) int {
+	if f.kind != ocsf.KindString {
+		return 8
+	}
+	return int(f.nums[i]) - f.textStart(i) + 4
+}
+
+// row adds the entries [entry, end) with the values from value on, bytes wide.
+func (f *flusher) row(entry, end, value, bytes int) error {
+	full := f.chunkRow == chunkRows || len(f.values)+end-entry > chunkEntries
+	if f.chunkRow > 0 && (full || f.chunk+bytes > chunkBytes) {
+		if err := f.write(); err != nil {
+			return err
+		}
+	}
+	for ; entry < end; entry++ {
+		l := f.levels[entry]
+		if l&defMask == f.maxDef {
+			f.values = append(f.values, f.value(value, int(l>>repShift)))
+			value++
+		} else {
+			f.values = append(f.values, parquet.NullValue().Level(int(l>>repShift), int(l&defMask), 0))
+		}
+	}
+	f.chunk += bytes
+	f.chunkRow++
+	return nil
+}
+
+// write hands the chunk to the library. It ends the library's page by itself where the library would do so too late:
+// before a chunk so wide that both would not fit one page, every pageRows rows, and before the dictionary could
+// outgrow its page, because the library looks at the dictionary's size only when a page ends.
+func (f *flusher) write() error {
+	if len(f.values) == 0 {
+		return nil
+	}
+	text := f.dictionaryBytes()
+	if f.page > 0 && (f.chunk > chunkBytes || f.page+f.chunkRow > pageRows || f.room+text > dictionaryRoom) {
+		if err := f.writer.Flush(); err != nil {
+			return err
+		}
+		f.page, f.room = 0, 0
+	}
+	n, err := f.writer.WriteRowValues(f.values)
+	f.rows += n
+	if err != nil {
+		return err
+	}
+	f.page += f.chunkRow
+	f.room += text
+	clear(f.values) // no pointer into the arena outlives the chunk
+	f.values = f.values[:0]
+	f.chunk, f.chunkRow = 0, 0
+	return nil
+}
+
+// dictionaryBytes is the most that the chunk can add to the column's dictionary. Runs of the same value count once:
+// constant columns, the common case, never end a page early.
+func (f *flusher) dictionaryBytes() int {
+	if !f.dict || f.kind != ocsf.KindString {
+		return 0
+	}
+	sum := 0
+	for i := range f.values {
+		if f.values[i].IsNull() {
+			continue
+		}
+		v := f.values[i].ByteArray()
+		if bytes.Equal(v, f.last) {
+			continue
+		}
+		f.last = v
+		sum += len(v) + 4
+		f.longest = max(f.longest, len(v))
+	}
+	return sum
+}
+
+func doubleValue(bits int64) parquet.Value {
+	return parquet.DoubleValue(math.Float64frombits(uint64(bits)))
+}

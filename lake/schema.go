@@ -1,0 +1,262 @@
+package lake
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/format"
+
+	"wazuh-security-lake/ocsf"
+)
+
+// rootName is the name of the Parquet root group. No reader looks at it; it must only never change.
+const rootName = "event"
+
+// unmappedName is the one attribute whose value stands beside the object tree, in ocsf.Event.Unmapped.
+const unmappedName = "unmapped"
+
+// layout is a class compiled for writing: the object tree with the Dremel levels of every attribute, and the leaf
+// columns in Parquet order. It is immutable and shared by nothing: one Encoder, one layout.
+type layout struct {
+	class  *ocsf.Class
+	root   *node
+	leaves []leaf
+	schema *parquet.Schema
+	time   int // slot of "time" in the root
+}
+
+// node is one object type at one place of the tree.
+type node struct{ attrs []attr }
+
+// attr is one attribute of a node. Its columns are leaves[first:last]; a scalar has exactly one.
+type attr struct {
+	kind        ocsf.Kind
+	list        bool
+	first, last int
+	rep         uint8 // repetition level of the 2nd and later elements (lists and maps)
+	child       *node // KindObject
+}
+
+// leaf is one Parquet column.
+type leaf struct {
+	path   []string
+	kind   ocsf.Kind
+	maxDef uint8
+	maxRep uint8
+	dict   bool // RLE_DICTIONARY with bounds; otherwise PLAIN, and text then has no bounds
+}
+
+// maxLevel is the deepest definition or repetition level that fits the four bits the encoder keeps for each.
+const maxLevel = 15
+
+// newLayout compiles c. The only errors are programming errors in a class: an unknown kind, a map below the root, or
+// nesting too deep.
+func newLayout(c *ocsf.Class) (*layout, error) {
+	isTime := func(a ocsf.Attr) bool { return a.Name == "time" && a.Kind == ocsf.KindLong && !a.List }
+	l := &layout{class: c, time: slices.IndexFunc(c.Root.Attrs, isTime)}
+	if l.time < 0 {
+		return nil, fmt.Errorf("class %s has no attribute time to sort by", c)
+	}
+	var fields ordered
+	var err error
+	if l.root, fields, err = l.object(c.Root, nil, 0, 0); err != nil {
+		return nil, fmt.Errorf("class %s: %w", c, err)
+	}
+	l.schema = parquet.NewSchema(rootName, fields)
+	if got := len(l.schema.Columns()); got != len(l.leaves) {
+		return nil, fmt.Errorf("class %s: %d leaves, but the schema has %d columns", c, len(l.leaves), got)
+	}
+	return l, nil
+}
+
+// object compiles t at path; def and rep are the levels of a present instance of it.
+func (l *layout) object(t *ocsf.ObjectType, path []string, def, rep uint8) (*node, ordered, error) {
+	n := &node{attrs: make([]attr, len(t.Attrs))}
+	fields := make([]parquet.Field, len(t.Attrs))
+	group := make(parquet.Group, len(t.Attrs))
+	for i := range t.Attrs {
+		oa := &t.Attrs[i]
+		if group[oa.Name] != nil {
+			return nil, ordered{}, fmt.Errorf("attribute %s stands twice in object %s", oa.Name, t.Name)
+		}
+		pn, err := l.attribute(&n.attrs[i], oa, join(path, oa.Name), def, rep)
+		if err != nil {
+			return nil, ordered{}, err
+		}
+		fields[i] = field{pn, oa.Name}
+		group[oa.Name] = pn
+	}
+	if len(fields) == 0 {
+		return nil, ordered{}, fmt.Errorf("object %s has no attribute, which Parquet cannot express", t.Name)
+	}
+	return n, ordered{group, fields}, nil
+}
+
+func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, def, rep uint8) (parquet.Node, error) {
+	*a = attr{kind: oa.Kind, list: oa.List, first: len(l.leaves), rep: rep}
+	defer func() { a.last = len(l.leaves) }()
+	if def+3 > maxLevel {
+		return nil, fmt.Errorf("attribute %v is nested too deep", path)
+	}
+	if oa.Kind == ocsf.KindMap {
+		if len(path) != 1 || oa.List || oa.Name != unmappedName {
+			return nil, fmt.Errorf("attribute %v: only the root attribute %q may be a map", path, unmappedName)
+		}
+		a.rep = rep + 1
+		key := l.leaf(join(path, "key_value", "key"), ocsf.KindString, def+2, rep+1, true)
+		value := l.leaf(join(path, "key_value", "value"), ocsf.KindString, def+3, rep+1, false)
+		return parquet.Optional(parquet.Map(key, parquet.Optional(value))), nil
+	}
+	elementPath := path
+	if oa.List {
+		elementPath = join(path, "list", "element")
+		def, rep = def+2, rep+1
+		a.rep = rep
+	}
+	var element parquet.Node
+	if oa.Kind == ocsf.KindObject {
+		if oa.Object == nil {
+			return nil, fmt.Errorf("attribute %v has no object type", path)
+		}
+		child, fields, err := l.object(oa.Object, elementPath, def+1, rep)
+		if err != nil {
+			return nil, err
+		}
+		a.child, element = child, fields
+	} else {
+		if oa.Kind < ocsf.KindString || oa.Kind > ocsf.KindTime {
+			return nil, fmt.Errorf("attribute %v has the unknown kind %d", path, oa.Kind)
+		}
+		element = l.leaf(elementPath, oa.Kind, def+1, rep, wantsDictionary(oa, len(path) == 1))
+	}
+	if oa.List {
+		return parquet.Optional(parquet.List(parquet.Optional(element))), nil
+	}
+	return parquet.Optional(element), nil
+}
+
+// leaf adds a column and returns its node, without the Optional around it.
+func (l *layout) leaf(path []string, kind ocsf.Kind, def, rep uint8, dict bool) parquet.Node {
+	l.leaves = append(l.leaves, leaf{path: path, kind: kind, maxDef: def, maxRep: rep, dict: dict})
+	var n parquet.Node
+	switch kind {
+	case ocsf.KindInt:
+		n = parquet.Leaf(bare{parquet.Int32Type})
+	case ocsf.KindLong:
+		n = parquet.Leaf(bare{parquet.Int64Type})
+	case ocsf.KindFloat:
+		n = parquet.Leaf(parquet.DoubleType)
+	case ocsf.KindBool:
+		n = parquet.Leaf(parquet.BooleanType)
+	case ocsf.KindTime:
+		n = parquet.Timestamp(parquet.Millisecond)
+	default:
+		if dict {
+			n = parquet.String()
+		} else {
+			n = parquet.Leaf(unbounded{parquet.String().Type()})
+		}
+	}
+	if dict {
+		return parquet.Encoded(n, &parquet.RLEDictionary)
+	}
+	return parquet.Encoded(n, &parquet.Plain)
+}
+
+// longText names attributes whose values are long, free and rarely the same twice: a dictionary would only cost, and
+// their bounds, which Parquet keeps whole in the footer, would help no query.
+var longText = []string{
+	"cmd_line", "comment", "data", "desc", "message", "path", "query_string", "raw_data", "requirements", "src_url",
+	"status_detail", "text", "url_string", "user_agent", "value_text",
+}
+
+// wantsDictionary decides the encoding of one attribute. Numbers repeat (ids, ports, levels) except for instants,
+// which are nearly unique and sorted.
+func wantsDictionary(oa *ocsf.Attr, root bool) bool {
+	switch oa.Kind {
+	case ocsf.KindString:
+		if oa.Type == "json_t" || slices.Contains(longText, oa.Name) {
+			return false
+		}
+		return true
+	case ocsf.KindInt:
+		return true
+	case ocsf.KindLong:
+		// timestamp_t is an instant; type_uid and sizes repeat.
+		return oa.Type != "timestamp_t" && !(root && oa.Name == "time")
+	default:
+		return false
+	}
+}
+
+func join(path []string, names ...string) []string {
+	return append(append(make([]string, 0, len(path)+len(names)), path...), names...)
+}
+
+// field and ordered are a parquet.Group that keeps our column order; the library's own sorts by name.
+type field struct {
+	parquet.Node
+	name string
+}
+
+func (f field) Name() string { return f.name }
+
+// Value is only called by the row-oriented paths of the library, which this package does not use.
+func (f field) Value(reflect.Value) reflect.Value { panic("lake: schema is column-oriented only") }
+
+type ordered struct {
+	parquet.Group
+	fields []parquet.Field
+}
+
+func (o ordered) Fields() []parquet.Field { return o.fields }
+
+// bare is an integer without the INT(n,true) annotation: AWS's own files have none, and Glue types need none.
+type bare struct{ parquet.Type }
+
+func (bare) LogicalType() *format.LogicalType         { return nil }
+func (bare) ConvertedType() *deprecated.ConvertedType { return nil }
+
+// unbounded is text without bounds. Leaving bounds out by the library's SkipPageBounds alone writes a column index
+// that claims min = max = "", by which an engine may skip pages that hold the row it looks for; so this type brings
+// its own indexer, whose bounds are valid and as wide as text can be. It works for PLAIN only: a dictionary would
+// wrap the inner type.
+type unbounded struct{ parquet.Type }
+
+func (unbounded) NewColumnIndexer(int) parquet.ColumnIndexer { return &wideIndexer{} }
+
+// wideMax is not below any valid UTF-8 text of practical use: U+10FFFF is the greatest code point.
+const wideMax = "\U0010FFFF\U0010FFFF\U0010FFFF\U0010FFFF"
+
+type wideIndexer struct {
+	nullPages  []bool
+	nullCounts []int64
+}
+
+func (x *wideIndexer) Reset() { x.nullPages, x.nullCounts = x.nullPages[:0], x.nullCounts[:0] }
+
+func (x *wideIndexer) IndexPage(numValues, numNulls int64, _, _ parquet.Value) {
+	x.nullPages = append(x.nullPages, numValues == numNulls)
+	x.nullCounts = append(x.nullCounts, numNulls)
+}
+
+// ColumnIndex returns slices of its own: the library keeps them until the footer is written, past the next Reset.
+func (x *wideIndexer) ColumnIndex() format.ColumnIndex {
+	ci := format.ColumnIndex{
+		NullPages:     slices.Clone(x.nullPages),
+		NullCounts:    slices.Clone(x.nullCounts),
+		MinValues:     make([][]byte, len(x.nullPages)),
+		MaxValues:     make([][]byte, len(x.nullPages)),
+		BoundaryOrder: format.Unordered,
+	}
+	for i, null := range x.nullPages {
+		ci.MinValues[i], ci.MaxValues[i] = []byte{}, []byte{}
+		if !null {
+			ci.MaxValues[i] = []byte(wideMax)
+		}
+	}
+	return ci
+}
