@@ -23,12 +23,17 @@ const (
 type Attr struct {
 	Name     string
 	Kind     Kind
-	List     bool        // a list of Kind
+	List     bool        // a list of Kind; of KindInt the one element is Value.Num (malware[].classification_ids)
 	Type     string      // the OCSF type: string_t, ip_t, hostname_t, timestamp_t, object_t, ...
 	Object   *ObjectType // for KindObject
 	Required bool        // OCSF requirement "required"
 	Profile  string      // the profile that must stand in metadata.profiles when this attribute is set, or ""
 	Enum     *Enum       // for *_id attributes
+
+	// Resolved once when the type is made, for Check.
+	text    textType // KindString
+	caption int      // slot of Enum.Sibling, or -1
+	base    int      // KindTime: slot of the timestamp_t that must be equal (time of time_dt), or -1
 }
 
 // Enum is the value set of an integer attribute and the captions of its values.
@@ -45,7 +50,8 @@ type ObjectType struct {
 	Attrs      []Attr
 	AtLeastOne []string
 
-	slots map[string]int
+	slots      map[string]int
+	atLeastOne []int // slots of AtLeastOne
 }
 
 // Slot returns the index of the named attribute in t.Attrs, or -1.

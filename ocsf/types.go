@@ -1,0 +1,63 @@
+package ocsf
+
+// textType is what OCSF says about the values of one of its string types, the same in 1.1.0 and 1.3.0 but for email_t.
+type textType struct {
+	maxChars int // characters, not bytes; 0: no limit
+	// valid is the pattern of the type as a hand-written matcher, nil: any text. It never sees an empty value.
+	valid func([]byte) bool
+	rule  string // the rule a value breaks when valid says no
+}
+
+const maxStringChars = 65535 // string_t and every string type without a limit of its own
+
+// textTypeOf returns the limits of an OCSF string type in an OCSF version; ok is false for a type that is no string type.
+// json_t is JSON as text here and has neither limit nor pattern.
+func textTypeOf(ocsfType, version string) (t textType, ok bool) {
+	switch ocsfType {
+	case "string_t", "file_name_t", "process_name_t", "url_t", "username_t":
+		return textType{maxChars: maxStringChars}, true
+	case "json_t":
+		return textType{valid: validJSON, rule: RuleJSON}, true
+	case "email_t":
+		if version == Version110 {
+			return textType{maxStringChars, validEmail110, RulePattern}, true
+		}
+		return textType{maxStringChars, validEmail130, RulePattern}, true
+	case "file_hash_t":
+		return textType{maxChars: 64}, true
+	case "hostname_t":
+		return textType{maxStringChars, ValidHostname, RulePattern}, true
+	case "ip_t":
+		return textType{40, ValidIP, RuleIP}, true
+	case "mac_t":
+		return textType{32, ValidMAC, RulePattern}, true
+	case "resource_uid_t":
+		return textType{maxChars: 64}, true
+	case "subnet_t":
+		return textType{42, validSubnet, RulePattern}, true
+	case "uuid_t":
+		return textType{maxStringChars, validUUID, RulePattern}, true
+	case "datetime_t":
+		return textType{maxStringChars, validDatetime, RuleDatetime}, true
+	}
+	return textType{}, false
+}
+
+// kindOf returns the physical kind of an OCSF type.
+func kindOf(ocsfType string) Kind {
+	switch ocsfType {
+	case "integer_t", "port_t":
+		return KindInt
+	case "long_t", "timestamp_t":
+		return KindLong
+	case "float_t":
+		return KindFloat
+	case "boolean_t":
+		return KindBool
+	case "datetime_t":
+		return KindTime
+	case "object_t":
+		return KindObject
+	}
+	return KindString
+}
