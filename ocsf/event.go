@@ -3,8 +3,8 @@ package ocsf
 import "math"
 
 // Event is one OCSF event under construction or ready to be written: a tree of Objects shaped by its Class.
-// It owns all of its memory except the Str bytes of values, which point into the Alert it was mapped from
-// (or into constants); it is valid until the next Reset or until that Alert is parsed again.
+// It owns all of its memory except the Str bytes of values, many of which point into the Alert it was mapped from;
+// it is valid until the next Reset or until that Alert is parsed again.
 // An Event is reused for alert after alert and allocates nothing in the steady state. Not safe for concurrent use.
 type Event struct {
 	Class *Class
@@ -15,6 +15,7 @@ type Event struct {
 	Unmapped []KeyValue
 
 	pool map[*ObjectType]*objectPool
+	text []byte // text made for this event: captions, joined strings, JSON
 }
 
 // KeyValue is one entry of the map "unmapped".
@@ -70,6 +71,7 @@ func (e *Event) Reset() {
 		p.used = 0
 	}
 	e.Time = 0
+	e.text = e.text[:0]
 	e.Unmapped = e.Unmapped[:0]
 	e.Root = e.newObject(e.Class.Root)
 }
@@ -149,4 +151,18 @@ func (o *Object) Element(name string) *Object {
 		return v.Objs[0]
 	}
 	return o.Append(name)
+}
+
+// literal returns constant text as bytes in the memory of the event.
+func (e *Event) literal(text string) []byte {
+	start := len(e.text)
+	e.text = append(e.text, text...)
+	return e.text[start:len(e.text):len(e.text)]
+}
+
+// join returns the two texts as one, in the memory of the event.
+func (e *Event) join(prefix, text []byte) []byte {
+	start := len(e.text)
+	e.text = append(append(e.text, prefix...), text...)
+	return e.text[start:len(e.text):len(e.text)]
 }

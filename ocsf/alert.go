@@ -1,0 +1,214 @@
+package ocsf
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+// Alert is one parsed line of alerts.json: a flat list of leaves in the order of the line. It owns its memory and is
+// reused: Parse makes everything taken from the alert before it invalid, and allocates nothing in the steady state.
+// Not safe for concurrent use.
+type Alert struct {
+	line   []byte // the line as it was given
+	text   []byte // strings that had to be rewritten: escapes, invalid UTF-8
+	paths  []byte // the dotted paths of all leaves
+	leaves []Leaf
+	index  pathIndex
+	prefix []byte // path of the object being scanned
+
+	// irregular is set when two members share one path (repeated keys, or a key that contains a dot): the leaves are
+	// all there, but they cannot be written as one nested JSON document again.
+	irregular bool
+}
+
+// LeafKind says what stood in the JSON text.
+type LeafKind uint8
+
+const (
+	LeafText   LeafKind = iota + 1 // a string
+	LeafNumber                     // a number, Value is its text
+	LeafBool                       // true or false
+	LeafNull                       // null
+	LeafJSON                       // an array, or an object beyond the depth limit: Value is its JSON text
+	LeafEmpty                      // {}
+)
+
+// Leaf is one value of the alert. Path and Value are valid UTF-8 and live until the alert is parsed again.
+// The methods of a nil Leaf report that there is no value, so that a mapping need not ask whether a leaf is there.
+type Leaf struct {
+	Path  []byte // dotted: rule.mitre.id
+	Value []byte // text, unescaped; null and the literals are spelled out
+	Index int32  // position in the alert; Value.Srcs refers to it
+	Kind  LeafKind
+
+	repeat   int32 // how many leaves before this one have the same path
+	repeated int32 // of the first leaf with a path: how many more there are
+}
+
+const (
+	maxLeaves = 1 << 16 // a line with more fields is refused; analysisd writes some 300 at most
+	maxDepth  = 48      // objects nested deeper are kept as one JSON leaf
+	maxPrefix = 512     // the same for objects whose path is longer: it would be repeated in each of their leaves
+	keepBytes = 1 << 20 // buffers larger than this are not kept for the next, ordinary alert
+)
+
+// splicePoint is how every line of analysisd begins: a line cut by a crash has the next one glued to it.
+var splicePoint = []byte(`{"timestamp":"`)
+
+var (
+	errNotObject = errors.New("not a JSON object")
+	errTooMany   = errors.New("too many fields")
+)
+
+// Parse reads one line without its newline; the line is copied. It accepts what encoding/json accepts as an object,
+// with two deliberate differences: repeated keys are all kept, and a line that is no JSON object is read from the last
+// `{"timestamp":"` inside it, what stood before is the leaf "spliced_prefix".
+// The error is a *MapError; the alert is empty then.
+func (a *Alert) Parse(line []byte) error {
+	a.reset(len(line))
+	a.line = append(a.line[:0], line...)
+	err := a.scan(a.line)
+	if err == nil {
+		return nil
+	}
+	if i := bytes.LastIndex(a.line, splicePoint); i > 0 && errors.Is(err, errNotObject) {
+		a.reset(len(line))
+		if a.scan(a.line[i:]) == nil {
+			a.prefix = append(a.prefix[:0], "spliced_prefix"...)
+			if err = a.add(a.prefix, hashBytes(hashSeed, a.prefix), LeafText, a.validText(a.line[:i])); err == nil {
+				return nil
+			}
+		}
+	}
+	a.reset(0)
+	if errors.Is(err, errTooMany) {
+		return &MapError{Reason: ReasonInvalidEvent, Detail: err.Error()}
+	}
+	return &MapError{Reason: ReasonNotJSON, Detail: err.Error()}
+}
+
+func (a *Alert) reset(size int) {
+	if size < keepBytes/16 && (cap(a.line) > keepBytes || cap(a.text) > keepBytes || cap(a.paths) > keepBytes || cap(a.leaves) > keepBytes/128) {
+		*a = Alert{}
+	}
+	a.text, a.paths, a.leaves, a.prefix = a.text[:0], a.paths[:0], a.leaves[:0], a.prefix[:0]
+	a.irregular = false
+	a.index.reset()
+}
+
+// Leaves returns all leaves in the order of the line; the alert owns them.
+func (a *Alert) Leaves() []Leaf { return a.leaves }
+
+// Leaf returns the first leaf with the dotted path, or nil.
+func (a *Alert) Leaf(path string) *Leaf {
+	if i := a.index.find(a, hashString(hashSeed, path), path); i >= 0 {
+		return &a.leaves[i]
+	}
+	return nil
+}
+
+// Has reports whether the alert has an object (not a leaf) at the dotted path.
+func (a *Alert) Has(path string) bool {
+	return a.index.hasObject(hashString(hashSeed, path))
+}
+
+// Level returns rule.level, or -1 when the alert has none.
+func (a *Alert) Level() int {
+	n, ok := a.Leaf("rule.level").Int()
+	if !ok || n < -1 || n > 1<<30 {
+		return -1
+	}
+	return int(n)
+}
+
+// RuleID returns rule.id, or nil.
+func (a *Alert) RuleID() []byte { return a.Leaf("rule.id").raw() }
+
+// Location returns where the event came from (location), or nil.
+func (a *Alert) Location() []byte { return a.Leaf("location").raw() }
+
+// AgentID returns agent.id ("000" is the manager), or nil.
+func (a *Alert) AgentID() []byte { return a.Leaf("agent.id").raw() }
+
+// AgentName returns agent.name, or nil.
+func (a *Alert) AgentName() []byte { return a.Leaf("agent.name").raw() }
+
+// Timestamp returns the timestamp as it was written, or nil.
+func (a *Alert) Timestamp() []byte { return a.Leaf("timestamp").raw() }
+
+// Groups calls yield for each of rule.groups until it returns false. The bytes belong to the alert.
+func (a *Alert) Groups(yield func(group []byte) bool) { a.Elements(a.Leaf("rule.groups"), yield) }
+
+// HasGroup reports whether rule.groups names the group.
+func (a *Alert) HasGroup(name string) bool {
+	found := false
+	a.Groups(func(g []byte) bool {
+		found = string(g) == name
+		return !found
+	})
+	return found
+}
+
+// Decoder returns decoder.name, or nil.
+func (a *Alert) Decoder() []byte { return a.Leaf("decoder.name").raw() }
+
+func (l *Leaf) raw() []byte {
+	if l == nil {
+		return nil
+	}
+	return l.Value
+}
+
+// Text returns the value as text, or nil when there is none: an array, null, or one of the texts that log sources
+// write for "nothing" (these stay in unmapped as they are).
+func (l *Leaf) Text() []byte {
+	if l == nil || l.Kind == LeafJSON || l.Kind == LeafEmpty || l.Kind == LeafNull || blank(l.Value) {
+		return nil
+	}
+	return l.Value
+}
+
+// Is reports whether the leaf holds exactly this text.
+func (l *Leaf) Is(text string) bool { return l != nil && string(l.Value) == text }
+
+// Fold reports whether the leaf holds this text in any letter case.
+func (l *Leaf) Fold(text string) bool { return l != nil && strings.EqualFold(string(l.Value), text) }
+
+// Int returns the value as a decimal integer.
+func (l *Leaf) Int() (int64, bool) {
+	if l == nil || l.Kind != LeafText && l.Kind != LeafNumber {
+		return 0, false
+	}
+	return parseInt(l.Value)
+}
+
+func blank(text []byte) bool {
+	switch string(text) {
+	case "", "-", "N/A", "n/a", "(null)", "null", "NULL", "(none)":
+		return true
+	}
+	return len(bytes.TrimSpace(text)) == 0
+}
+
+// parseInt reads a decimal integer of up to 18 digits; it takes no sign but minus.
+func parseInt(b []byte) (int64, bool) {
+	digits := b
+	if len(b) > 0 && b[0] == '-' {
+		digits = b[1:]
+	}
+	if len(digits) == 0 || len(digits) > 18 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if len(digits) < len(b) {
+		n = -n
+	}
+	return n, true
+}

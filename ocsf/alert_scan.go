@@ -1,0 +1,484 @@
+package ocsf
+
+import (
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// scanner walks the JSON text once. It is as strict as encoding/json and writes each leaf into the alert as it passes.
+type scanner struct {
+	a   *Alert
+	src []byte
+	pos int
+}
+
+// maxNesting is where encoding/json stops as well.
+const maxNesting = 10000
+
+func (a *Alert) scan(src []byte) error {
+	s := scanner{a: a, src: src}
+	s.space()
+	if s.pos == len(src) || src[s.pos] != '{' {
+		return errNotObject
+	}
+	if err := s.object(hashSeed, 0); err != nil {
+		return err
+	}
+	s.space()
+	if s.pos != len(src) {
+		return errNotObject
+	}
+	return nil
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.src) {
+		switch s.src[s.pos] {
+		case ' ', '\t', '\r', '\n':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// next returns the byte after white space without passing it, 0 at the end (NUL is no JSON anyway).
+func (s *scanner) next() byte {
+	s.space()
+	if s.pos == len(s.src) {
+		return 0
+	}
+	return s.src[s.pos]
+}
+
+// object reads the members of the object at pos. a.prefix is its path, hash the hash of that path.
+func (s *scanner) object(hash uint64, depth int) error {
+	s.pos++
+	if s.next() == '}' {
+		s.pos++
+		if depth == 0 {
+			return nil
+		}
+		return s.a.add(s.a.prefix, hash, LeafEmpty, emptyObject)
+	}
+	mark := len(s.a.prefix)
+	for {
+		if s.next() != '"' {
+			return errNotObject
+		}
+		key, ok := s.string()
+		if !ok || s.next() != ':' {
+			return errNotObject
+		}
+		s.pos++
+		member := hash
+		if depth > 0 {
+			s.a.prefix = append(s.a.prefix, '.')
+			member = (member ^ '.') * hashPrime
+		}
+		s.a.prefix = append(s.a.prefix, key...)
+		for _, c := range key {
+			if c == '.' {
+				s.a.irregular = true
+			}
+			member = (member ^ uint64(c)) * hashPrime
+		}
+		if len(key) == 0 {
+			s.a.irregular = true // "a." cannot be told from "a" with an empty member
+		}
+		if err := s.value(member, depth+1); err != nil {
+			return err
+		}
+		s.a.prefix = s.a.prefix[:mark]
+		switch s.next() {
+		case ',':
+			s.pos++
+		case '}':
+			s.pos++
+			return nil
+		default:
+			return errNotObject
+		}
+	}
+}
+
+var emptyObject = []byte("{}")
+
+func (s *scanner) value(hash uint64, depth int) error {
+	start := 0
+	kind := LeafKind(0)
+	switch c := s.next(); {
+	case c == '"':
+		text, ok := s.string()
+		if !ok {
+			return errNotObject
+		}
+		return s.a.add(s.a.prefix, hash, LeafText, text)
+	case c == '{' && depth < maxDepth && len(s.a.prefix) <= maxPrefix:
+		if !s.a.index.addObject(hash) || s.a.index.hasLeaf(hash) {
+			s.a.irregular = true
+		}
+		return s.object(hash, depth)
+	case c == '{' || c == '[':
+		start = s.pos
+		if !s.skip(maxNesting - depth) {
+			return errNotObject
+		}
+		return s.a.add(s.a.prefix, hash, LeafJSON, s.a.validText(s.src[start:s.pos]))
+	case c == 't':
+		kind = LeafBool
+		start = s.literal("true")
+	case c == 'f':
+		kind = LeafBool
+		start = s.literal("false")
+	case c == 'n':
+		kind = LeafNull
+		start = s.literal("null")
+	default:
+		kind = LeafNumber
+		start = s.number()
+	}
+	if start < 0 {
+		return errNotObject
+	}
+	return s.a.add(s.a.prefix, hash, kind, s.src[start:s.pos])
+}
+
+// add appends a leaf. The path is copied; the value must outlive the scan.
+func (a *Alert) add(path []byte, hash uint64, kind LeafKind, value []byte) error {
+	if len(a.leaves) == maxLeaves {
+		return errTooMany
+	}
+	start := len(a.paths)
+	a.paths = append(a.paths, path...)
+	n := int32(len(a.leaves))
+	a.leaves = append(a.leaves, Leaf{Path: a.paths[start:len(a.paths):len(a.paths)], Value: value, Index: n, Kind: kind})
+	if first := a.index.insert(a, hash, n); first >= 0 {
+		a.irregular = true
+		a.leaves[first].repeated++
+		a.leaves[n].repeat = a.leaves[first].repeated
+	} else if kind != LeafEmpty && a.index.hasObject(hash) {
+		a.irregular = true
+	}
+	return nil
+}
+
+// literal passes the word at pos and returns where it began, or -1.
+func (s *scanner) literal(word string) int {
+	start := s.pos
+	if len(s.src)-start < len(word) || string(s.src[start:start+len(word)]) != word {
+		return -1
+	}
+	s.pos += len(word)
+	return start
+}
+
+// number passes the number at pos and returns where it began, or -1.
+func (s *scanner) number() int {
+	start := s.pos
+	if s.at('-') {
+		s.pos++
+	}
+	switch {
+	case s.at('0'):
+		s.pos++
+	case !s.digits():
+		return -1
+	}
+	if s.at('.') {
+		s.pos++
+		if !s.digits() {
+			return -1
+		}
+	}
+	if s.at('e') || s.at('E') {
+		s.pos++
+		if s.at('+') || s.at('-') {
+			s.pos++
+		}
+		if !s.digits() {
+			return -1
+		}
+	}
+	return start
+}
+
+func (s *scanner) at(c byte) bool { return s.pos < len(s.src) && s.src[s.pos] == c }
+
+func (s *scanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.src) && s.src[s.pos] >= '0' && s.src[s.pos] <= '9' {
+		s.pos++
+	}
+	return s.pos > start
+}
+
+// skip passes an array or object of any shape, without recursion, unless it is nested deeper than limit.
+func (s *scanner) skip(limit int) bool {
+	var isArray [maxNesting/64 + 1]uint64 // one bit per level
+	depth := 0
+	for {
+		switch c := s.next(); {
+		case c == '{' || c == '[':
+			if depth == limit {
+				return false
+			}
+			depth++
+			s.pos++
+			if c == '[' {
+				isArray[depth/64] |= 1 << (depth % 64)
+				if s.next() != ']' {
+					continue
+				}
+			} else {
+				isArray[depth/64] &^= 1 << (depth % 64)
+				if s.next() != '}' {
+					if !s.key() {
+						return false
+					}
+					continue
+				}
+			}
+		case c == '"':
+			if !s.pass() {
+				return false
+			}
+		case c == 't':
+			if s.literal("true") < 0 {
+				return false
+			}
+		case c == 'f':
+			if s.literal("false") < 0 {
+				return false
+			}
+		case c == 'n':
+			if s.literal("null") < 0 {
+				return false
+			}
+		default:
+			if s.number() < 0 {
+				return false
+			}
+		}
+		// A value is complete: close what it completes, until a comma asks for the next one.
+		for {
+			array := isArray[depth/64]>>(depth%64)&1 == 1
+			switch c := s.next(); {
+			case c == ']' && array || c == '}' && !array:
+				s.pos++
+				if depth--; depth == 0 {
+					return true
+				}
+				continue
+			case c == ',' && array:
+				s.pos++
+			case c == ',':
+				s.pos++
+				if !s.key() {
+					return false
+				}
+			default:
+				return false
+			}
+			break
+		}
+	}
+}
+
+// key passes a member's name and its colon.
+func (s *scanner) key() bool {
+	if s.next() != '"' || !s.pass() || s.next() != ':' {
+		return false
+	}
+	s.pos++
+	return true
+}
+
+// pass passes the string at pos without reading it.
+func (s *scanner) pass() bool {
+	for s.pos++; s.pos < len(s.src); s.pos++ {
+		switch c := s.src[s.pos]; {
+		case c == '"':
+			s.pos++
+			return true
+		case c < 0x20:
+			return false
+		case c == '\\':
+			s.pos++
+			if s.pos == len(s.src) {
+				return false
+			}
+			switch s.src[s.pos] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			case 'u':
+				if _, ok := hex4(s.src[s.pos+1:]); !ok {
+					return false
+				}
+				s.pos += 4
+			default:
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// string reads the string at pos: a part of the line when nothing had to be rewritten, else a copy in a.text.
+func (s *scanner) string() ([]byte, bool) {
+	start := s.pos + 1
+	plain, ascii := true, true
+	for i := start; i < len(s.src); i++ {
+		c := s.src[i]
+		if c == '"' {
+			raw := s.src[start:i]
+			if plain && (ascii || utf8.Valid(raw)) {
+				s.pos = i + 1
+				return raw, true
+			}
+			s.pos = start - 1
+			if !s.pass() {
+				return nil, false
+			}
+			return s.a.unescape(raw), true
+		}
+		switch {
+		case c < 0x20:
+			return nil, false
+		case c == '\\':
+			plain = false
+			i++ // whatever follows is checked by pass
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return nil, false
+}
+
+// unescape appends the meaning of a string's inner text to a.text. Escapes are known to be well formed.
+// Invalid UTF-8 and lone surrogates become U+FFFD, one per byte or escape, as encoding/json does.
+func (a *Alert) unescape(raw []byte) []byte {
+	start := len(a.text)
+	for i := 0; i < len(raw); {
+		switch c := raw[i]; {
+		case c == '\\':
+			i++
+			switch raw[i] {
+			case 'b':
+				a.text = append(a.text, '\b')
+			case 'f':
+				a.text = append(a.text, '\f')
+			case 'n':
+				a.text = append(a.text, '\n')
+			case 'r':
+				a.text = append(a.text, '\r')
+			case 't':
+				a.text = append(a.text, '\t')
+			case 'u':
+				r, _ := hex4(raw[i+1:])
+				i += 4
+				if utf16.IsSurrogate(r) {
+					pair := rune(utf8.RuneError)
+					if i+2 < len(raw) && raw[i+1] == '\\' && raw[i+2] == 'u' {
+						low, _ := hex4(raw[i+3:])
+						pair = utf16.DecodeRune(r, low)
+					}
+					if r = pair; r != utf8.RuneError {
+						i += 6
+					}
+				}
+				a.text = utf8.AppendRune(a.text, r)
+			default:
+				a.text = append(a.text, raw[i]) // quote, backslash, slash
+			}
+			i++
+		case c < utf8.RuneSelf:
+			a.text = append(a.text, c)
+			i++
+		default:
+			r, n := utf8.DecodeRune(raw[i:])
+			a.text = utf8.AppendRune(a.text, r)
+			i += n
+		}
+	}
+	return a.text[start:len(a.text):len(a.text)]
+}
+
+// validText returns b, or a copy in a.text with U+FFFD for every byte that is no UTF-8.
+func (a *Alert) validText(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	start := len(a.text)
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		a.text = utf8.AppendRune(a.text, r)
+		b = b[n:]
+	}
+	return a.text[start:len(a.text):len(a.text)]
+}
+
+func hex4(b []byte) (rune, bool) {
+	if len(b) < 4 {
+		return 0, false
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// Elements calls yield for each element of an array of scalars until it returns false, and reports whether the leaf is
+// such an array; a text that is no array counts as its only element. Elements are texts as a leaf would hold them.
+// The bytes belong to the alert.
+func (a *Alert) Elements(l *Leaf, yield func(text []byte) bool) bool {
+	if l == nil {
+		return false
+	}
+	if l.Kind != LeafJSON {
+		if l.Text() == nil {
+			return false
+		}
+		yield(l.Value)
+		return true
+	}
+	s := scanner{a: a, src: l.Value}
+	if s.next() != '[' {
+		return false
+	}
+	s.pos++
+	if s.next() == ']' {
+		return false // nothing that an attribute could hold
+	}
+	for more := true; ; s.pos++ {
+		start := s.pos
+		var text []byte
+		switch c := s.next(); c {
+		case '"':
+			text, _ = s.string()
+		case '{', '[':
+			return false
+		case 't', 'f', 'n', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			for start = s.pos; s.pos < len(s.src) && s.src[s.pos] > ' ' && s.src[s.pos] != ',' && s.src[s.pos] != ']'; {
+				s.pos++
+			}
+			text = s.src[start:s.pos]
+		}
+		if more && !yield(text) {
+			more = false
+		}
+		if s.next() != ',' {
+			return true
+		}
+	}
+}

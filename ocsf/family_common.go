@@ -1,0 +1,3 @@
+package ocsf
+
+func fillCommon(d *draft) {}

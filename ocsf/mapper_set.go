@@ -1,0 +1,284 @@
+package ocsf
+
+import (
+	"bytes"
+	"math"
+	"net/netip"
+	"strconv"
+	"unicode/utf8"
+)
+
+// The setters below are what a mapping is written with. They share these rules:
+//   - the first value wins: an attribute that is set is left alone;
+//   - a value the attribute cannot take (no IP address, no port, blank) sets nothing;
+//   - an attribute the class does not have takes nothing;
+//   - a leaf is noted as a source only when the attribute holds it whole and without loss;
+//   - they report whether the attribute was set.
+//
+// So whatever an attribute did not take stays in unmapped, and one mapping serves every class and version.
+
+// free returns the attribute and its value when it exists with this kind and is not set yet.
+func (o *Object) free(name string, list bool) (*Attr, *Value) {
+	if o == nil {
+		return nil, nil
+	}
+	i := o.Type.Slot(name)
+	if i < 0 || o.Values[i].Set || o.Type.Attrs[i].List != list {
+		return nil, nil
+	}
+	return &o.Type.Attrs[i], &o.Values[i]
+}
+
+// accepts reports whether a text may stand in the string attribute. Overlong text is cut later.
+func (t *Attr) accepts(text []byte) bool {
+	return t.Kind == KindString && len(text) > 0 && (t.text.valid == nil || t.text.valid(text)) &&
+		(t.Type == "string_t" || t.text.maxChars == 0 || t.text.maxChars >= maxStringChars || utf8.RuneCount(text) <= t.text.maxChars)
+}
+
+// Text sets a string attribute to the text of a leaf; the leaf may be nil.
+func (o *Object) Text(name string, l *Leaf) bool {
+	if l == nil {
+		return false
+	}
+	return o.put(name, l.Text(), l)
+}
+
+// Bytes sets a string attribute to text made from the alert or by the mapping.
+func (o *Object) Bytes(name string, text []byte) bool { return o.put(name, text, nil) }
+
+// Const sets a string attribute to fixed text.
+func (o *Object) Const(name, text string) bool {
+	if o == nil {
+		return false
+	}
+	return o.put(name, o.event.literal(text), nil)
+}
+
+func (o *Object) put(name string, text []byte, src *Leaf) bool {
+	t, v := o.free(name, false)
+	if t == nil || blank(text) || !t.accepts(text) {
+		return false
+	}
+	if t.Type == "ip_t" && bytes.IndexByte(text, ':') >= 0 {
+		if text, src = o.event.address(text, src); text == nil {
+			return false
+		}
+	}
+	v.Set, v.Str = true, text
+	if src != nil {
+		v.Srcs = append(v.Srcs, src.Index)
+	}
+	return true
+}
+
+// address writes an IPv6 address in its one canonical form, so that it can be searched for: Wazuh expands some to
+// eight full groups, sockets report IPv4 as ::ffff:192.0.2.1, and a zone means nothing beyond its host.
+func (e *Event) address(text []byte, src *Leaf) ([]byte, *Leaf) {
+	ip, err := netip.ParseAddr(string(text))
+	if err != nil {
+		return nil, nil
+	}
+	start := len(e.text)
+	e.text = ip.Unmap().WithZone("").AppendTo(e.text)
+	if canonical := e.text[start:len(e.text):len(e.text)]; !bytes.Equal(canonical, text) {
+		return canonical, nil
+	}
+	return text, src
+}
+
+// Num sets a numeric attribute to the number in a leaf, decimal; ports, counts and identifiers must fit their type.
+func (o *Object) Num(name string, l *Leaf) bool {
+	t, v := o.free(name, false)
+	if t == nil || l == nil || l.Kind != LeafText && l.Kind != LeafNumber {
+		return false
+	}
+	lossless := true
+	switch t.Kind {
+	case KindInt, KindLong:
+		n, ok := l.Int()
+		if !ok || t.Kind == KindInt && (n < math.MinInt32 || n > math.MaxInt32) || t.Type == "port_t" && (n < 0 || n > 65535) {
+			return false
+		}
+		v.Num = n
+		lossless = canonicalInt(l.Value)
+	case KindFloat:
+		f, err := strconv.ParseFloat(string(l.Value), 64)
+		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+			return false
+		}
+		v.Num = int64(math.Float64bits(f))
+		var buf [32]byte
+		lossless = bytes.Equal(strconv.AppendFloat(buf[:0], f, 'f', -1, 64), l.Value)
+	default:
+		return false
+	}
+	v.Set = true
+	if lossless {
+		v.Srcs = append(v.Srcs, l.Index)
+	}
+	return true
+}
+
+// canonicalInt reports whether a decimal text is what the number would be printed as.
+func canonicalInt(b []byte) bool {
+	if len(b) > 0 && b[0] == '-' {
+		return len(b) > 1 && b[1] != '0'
+	}
+	return len(b) == 1 || len(b) > 1 && b[0] != '0'
+}
+
+// Int sets a numeric attribute.
+func (o *Object) Int(name string, n int64, srcs ...*Leaf) bool {
+	t, v := o.free(name, false)
+	if t == nil || t.Kind != KindInt && t.Kind != KindLong || t.Kind == KindInt && (n < math.MinInt32 || n > math.MaxInt32) {
+		return false
+	}
+	v.Set, v.Num = true, n
+	v.claim(srcs...)
+	return true
+}
+
+func (v *Value) claim(srcs ...*Leaf) {
+	for _, l := range srcs {
+		if l != nil {
+			v.Srcs = append(v.Srcs, l.Index)
+		}
+	}
+}
+
+// Bool sets a boolean attribute from a leaf that says yes or no.
+func (o *Object) Bool(name string, l *Leaf) bool {
+	t, v := o.free(name, false)
+	if t == nil || t.Kind != KindBool || l == nil {
+		return false
+	}
+	switch {
+	case l.Fold("true"), l.Fold("yes"):
+		v.Num = 1
+	case l.Fold("false"), l.Fold("no"):
+		v.Num = 0
+	default:
+		return false
+	}
+	v.Set = true
+	if l.Is("true") || l.Is("false") {
+		v.Srcs = append(v.Srcs, l.Index)
+	}
+	return true
+}
+
+// Time sets a timestamp attribute and its *_dt sibling. The leaf is not claimed: the text of a time is more than its
+// milliseconds.
+func (o *Object) Time(name, dt string, ms int64) bool {
+	t, v := o.free(name, false)
+	if t == nil || t.Kind != KindLong {
+		return false
+	}
+	v.Set, v.Num = true, ms
+	if t, v = o.free(dt, false); t != nil && t.Kind == KindTime {
+		v.Set, v.Num = true, ms
+	}
+	return true
+}
+
+// TimeOf sets a timestamp attribute from a leaf that holds a date and time (UTC when it names no offset).
+func (o *Object) TimeOf(name, dt string, l *Leaf) bool {
+	ms, _, ok := parseTime(l.Text(), false)
+	return ok && ms > earlyTime && ms < lateTime && o.Time(name, dt, ms)
+}
+
+// Times out of these bounds would be taken for seconds or microseconds by readers: 1973-03-03 .. 5138-11-16.
+const earlyTime, lateTime = 100_000_000_000, 100_000_000_000_000
+
+// Enum sets an *_id attribute to one of its values, and its caption.
+func (o *Object) Enum(name string, id int64) bool {
+	t, v := o.free(name, false)
+	if t == nil {
+		t, v = o.free(name, true) // malware[].classification_ids, the one list of identifiers
+	}
+	if t == nil || t.Enum == nil || t.Kind != KindInt && t.Kind != KindLong {
+		return false
+	}
+	caption, ok := t.Enum.Captions[id]
+	if !ok {
+		return false
+	}
+	v.Set, v.Num = true, id
+	if s, sv := o.free(t.Enum.Sibling, t.List); s != nil && s.Kind == KindString {
+		sv.Set = true
+		if t.List {
+			sv.Strs = append(sv.Strs[:0], o.event.literal(caption))
+		} else {
+			sv.Str = o.event.literal(caption)
+		}
+	}
+	return true
+}
+
+// Other sets an *_id attribute to 99 and its caption to the source's own word.
+func (o *Object) Other(name string, word []byte, src *Leaf) bool {
+	t, v := o.free(name, false)
+	if t == nil || t.Kind != KindInt || t.Enum == nil || blank(word) || string(word) == "Other" {
+		return false
+	}
+	if _, ok := t.Enum.Captions[99]; !ok || !o.put(t.Enum.Sibling, word, src) {
+		return false
+	}
+	v.Set, v.Num = true, 99
+	return true
+}
+
+// Add appends to a list of strings.
+func (o *Object) Add(name string, text []byte, srcs ...*Leaf) bool {
+	if o == nil || blank(text) {
+		return false
+	}
+	v := o.slot(name, KindString, true)
+	if v == nil || !o.Type.Attrs[o.Type.Slot(name)].accepts(text) {
+		return false
+	}
+	v.Set = true
+	v.Strs = append(v.Strs, text)
+	v.claim(srcs...)
+	return true
+}
+
+// AddAll appends every element of a leaf that is an array of scalars (or a single text) to a list of strings, each
+// with the prefix before it. The leaf is claimed when all of them were taken.
+func (o *Object) AddAll(name string, prefix []byte, a *Alert, l *Leaf) bool {
+	if o == nil || l == nil {
+		return false
+	}
+	v := o.slot(name, KindString, true)
+	if v == nil {
+		return false
+	}
+	before, all := len(v.Strs), true
+	scalars := a.Elements(l, func(text []byte) bool {
+		if len(v.Strs) == maxList {
+			all = false
+			return false
+		}
+		if blank(text) {
+			all = false
+			return true
+		}
+		if prefix != nil {
+			text = o.event.join(prefix, text)
+		}
+		all = o.Add(name, text) && all
+		return true
+	})
+	if !scalars {
+		v.Strs = v.Strs[:before]
+		v.Set = before > 0
+		return false
+	}
+	if all && len(v.Strs) > before {
+		v.claim(l)
+	}
+	return len(v.Strs) > before
+}
+
+// maxList bounds the lists an alert can make: it is the alert's author who decides how many elements there are.
+const maxList = 1024
