@@ -1,4 +1,3 @@
-// Package tailer follows one append-only NDJSON log across rotation, restart and compression.
 package tailer
 
 // Position says where reading goes on. It is a comparable-by-fields value that is stored inside a committed batch and
@@ -17,6 +16,9 @@ type Position struct {
 	Tail Fingerprint `json:"tail"`
 	// Offset is the end of the last consumed line, in bytes of the uncompressed content.
 	Offset int64 `json:"offset"`
+	// Floor is a file name: files up to it that have no mark in Done are not ours to read. They were shipped long ago,
+	// or they are older than the very first start.
+	Floor string `json:"floor,omitempty"`
 	// Done are the last files left behind, newest last, at most 64: a file opened again (clock stepped back, restart,
 	// relink) resumes at its End instead of 0.
 	Done []Mark `json:"done,omitempty"`
@@ -24,7 +26,7 @@ type Position struct {
 
 // IsZero reports whether nothing was ever consumed.
 func (p Position) IsZero() bool {
-	return p.File == "" && p.Offset == 0 && p.Head == (Fingerprint{}) && len(p.Done) == 0
+	return p.File == "" && p.Offset == 0 && p.Head == (Fingerprint{}) && p.Floor == "" && len(p.Done) == 0
 }
 
 // Mark remembers a file that was left behind.
@@ -49,11 +51,22 @@ type Line struct {
 	File     string
 	Head     Fingerprint
 	From, To int64
-	// Volatile: the inode no longer has its dated name; this read is the only copy there will ever be.
+	// Volatile: the inode no longer has its dated name and no complete archive holds these bytes; this read is the only
+	// copy there will ever be.
 	Volatile bool
-	// Reject is empty for a whole line, else the reason why it is none: "oversize", "truncated_at_rotation".
+	// Reject is empty for a whole line, else the reason why it is none: RejectOversize, RejectTruncated, RejectBlank.
 	Reject string
 	// Size is the number of bytes of the line; larger than len(Data) when Data was cut. SHA256 is then set.
 	Size   int64
 	SHA256 string
 }
+
+// Reasons for Line.Reject.
+const (
+	// RejectOversize is a line longer than Options.MaxLine. Data holds its first 64 KiB at most.
+	RejectOversize = "oversize"
+	// RejectTruncated is half a line at the end of a file whose successor is linked: the other half was never written.
+	RejectTruncated = "truncated_at_rotation"
+	// RejectBlank is a line of nothing but white space. It is returned so that ranges stay contiguous and counts add up.
+	RejectBlank = "blank"
+)
