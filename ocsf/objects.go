@@ -115,7 +115,7 @@ func (s *shape) done() *ObjectType {
 	t.AtLeastOne = curated
 	for i := range t.Attrs {
 		a := &t.Attrs[i]
-		a.caption, a.base = -1, -1
+		a.caption, a.base, a.profile = -1, -1, profileBit(a.Profile)
 		if a.Enum != nil && a.Enum.Sibling != "" {
 			a.caption = t.Slot(a.Enum.Sibling)
 		}

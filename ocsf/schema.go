@@ -33,6 +33,7 @@ type Attr struct {
 	// Resolved once when the type is made, for Check.
 	text    textType // KindString
 	caption int      // slot of Enum.Sibling, or -1
+	profile profiles // the bit of Profile, 0: none
 	base    int      // KindTime: slot of the timestamp_t that must be equal (time of time_dt), or -1
 }
 
