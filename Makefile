@@ -1,0 +1,28 @@
+# Targets for developers and CI. The product itself needs only: go build ./cmd/wazuh-security-lake
+export CGO_ENABLED := 0
+BUILD := build
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.PHONY: build test race e2e lint clean
+
+build:
+	go build -trimpath -ldflags "$(LDFLAGS)" -o $(BUILD)/wazuh-security-lake ./cmd/wazuh-security-lake
+	go build -trimpath -ldflags "-s -w" -o $(BUILD)/custom-security-lake ./ossec-integration
+
+test:
+	go test ./...
+
+race:
+	CGO_ENABLED=1 go test -race ./tailer/... ./spool/... ./relay/... ./uploader/... ./ossec-integration/...
+
+# Everything with real parts: a real S3 server, the daemon as a process, two independent Parquet readers.
+# Needs Go, Node, npm and python3; SHARED names the folder with the corpus and the OCSF judge, if there is one.
+e2e:
+	test/e2e.sh
+
+lint:
+	test/lint.sh
+
+clean:
+	rm -rf $(BUILD)

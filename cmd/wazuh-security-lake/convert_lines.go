@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/gzip"
+
+	"wazuh-security-lake/tailer"
+)
+
+// maxLine is the longest alert taken; a longer line is a reject.
+const maxLine = 16 << 20
+
+// headBytes is how much of a file's first line identifies it (tailer.Position).
+const headBytes = 1 << 10
+
+// fileLines reads whole files one after another as relay.Lines. A last line without newline counts: the file is finished.
+type fileLines struct {
+	files []string
+	stdin io.Reader
+	next  int
+
+	name   string
+	close  func() error
+	r      *bufio.Reader
+	long   []byte // a line longer than the reader's buffer
+	offset int64
+	head   tailer.Fingerprint
+	read   atomic.Int64 // bytes taken from disk, for the progress bar
+}
+
+func newFileLines(files []string, stdin io.Reader) *fileLines {
+	return &fileLines{files: files, stdin: stdin, r: bufio.NewReaderSize(nil, 1<<20)}
+}
+
+// Next returns the next line; io.EOF after the last file.
+func (f *fileLines) Next(context.Context) (tailer.Line, error) {
+	for {
+		if f.close == nil {
+			if f.next == len(f.files) {
+				return tailer.Line{}, io.EOF
+			}
+			if err := f.open(f.files[f.next]); err != nil {
+				return tailer.Line{}, err
+			}
+			f.next++
+		}
+		line, err := f.line()
+		if err == nil {
+			return line, nil
+		}
+		if cerr := f.close(); cerr != nil && errors.Is(err, io.EOF) {
+			err = cerr
+		}
+		f.close = nil
+		if !errors.Is(err, io.EOF) {
+			return tailer.Line{}, fmt.Errorf("read %s at byte %d: %w", f.name, f.offset, err)
+		}
+	}
+}
+
+func (f *fileLines) open(name string) error {
+	f.name, f.offset, f.head = filepath.Base(name), 0, tailer.Fingerprint{}
+	if name == "-" {
+		f.close = func() error { return nil }
+		return f.decompressed(f.stdin)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	f.close = file.Close
+	if err := f.decompressed(file); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return nil
+}
+
+// decompressed looks at the first bytes rather than the name: stdin has none.
+func (f *fileLines) decompressed(r io.Reader) error {
+	counted := bufio.NewReaderSize(&countingReader{r, &f.read}, 256<<10)
+	magic, err := counted.Peek(2)
+	if err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+		z, err := gzip.NewReader(counted)
+		if err != nil {
+			return err
+		}
+		f.r.Reset(z)
+		return nil
+	}
+	f.r.Reset(counted)
+	return nil
+}
+
+// line returns the next line of the open file. Blank lines are part of the range of the line before them.
+func (f *fileLines) line() (tailer.Line, error) {
+	from := f.offset
+	data, size, sum, err := f.rawLine()
+	if size == 0 {
+		return tailer.Line{}, err
+	}
+	f.offset += size
+	text := bytes.TrimRight(data, "\r\n")
+	if f.head.Len == 0 {
+		first := text[:min(len(text), headBytes)]
+		h := sha256.Sum256(first)
+		f.head = tailer.Fingerprint{Len: len(first), Hash: hex.EncodeToString(h[:16])}
+	}
+	l := tailer.Line{Data: text, File: f.name, Head: f.head, From: from, To: f.offset, Size: int64(len(text))}
+	switch {
+	case sum != "":
+		l.Reject, l.Size, l.SHA256 = "oversize", size, sum
+	case len(bytes.TrimSpace(text)) == 0:
+		l.Reject = "blank"
+	}
+	return l, nil
+}
+
+// rawLine returns the bytes up to and including the newline. Of a line above maxLine it keeps the beginning and returns
+// the hash of the whole.
+func (f *fileLines) rawLine() (data []byte, size int64, sum string, err error) {
+	data, err = f.r.ReadSlice('\n')
+	if err == nil || errors.Is(err, io.EOF) && len(data) > 0 {
+		return data, int64(len(data)), "", nil
+	}
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return nil, 0, "", err
+	}
+	f.long = append(f.long[:0], data...)
+	hash := sha256.New()
+	hash.Write(data)
+	size = int64(len(data))
+	for errors.Is(err, bufio.ErrBufferFull) {
+		data, err = f.r.ReadSlice('\n')
+		size += int64(len(data))
+		hash.Write(data)
+		if room := maxLine + 1 - len(f.long); room > 0 {
+			f.long = append(f.long, data[:min(room, len(data))]...)
+		}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, 0, "", err
+	}
+	if size > maxLine {
+		sum = hex.EncodeToString(hash.Sum(nil))
+	}
+	return f.long, size, sum, nil
+}
+
+// Position is not stored by a conversion.
+func (f *fileLines) Position() tailer.Position { return tailer.Position{} }
+
+// Rewind is refused: a conversion starts again as a whole.
+func (f *fileLines) Rewind(tailer.Position) error {
+	return errors.New("a conversion cannot go back")
+}
+
+type countingReader struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"wazuh-security-lake/config"
+	"wazuh-security-lake/lake"
+	"wazuh-security-lake/relay"
+	"wazuh-security-lake/spool"
+	"wazuh-security-lake/tailer"
+	"wazuh-security-lake/uploader"
+)
+
+// pollInterval is how often the followed file is looked at. fsnotify only makes a rotation noticed sooner.
+const pollInterval = time.Second
+
+// shipOnStop is how long a stopping daemon tries to ship what it has just sealed. What stays behind is in the spool and
+// goes first after the next start. The unit's TimeoutStopSec is longer.
+const shipOnStop = 20 * time.Second
+
+// daemon is the running service: one spool for its whole life, and one generation of everything else per configuration.
+type daemon struct {
+	log     *slog.Logger
+	level   *slog.LevelVar
+	notify  *notifier
+	signals <-chan os.Signal
+	clock   relay.Clock
+	crash   func(point string)
+	reload  func() (*config.Loaded, error)
+
+	spool  *spool.Spool
+	putter uploader.Putter // instead of the configured one: the demo and tests
+}
+
+// run opens the spool and runs generation after generation until a signal or ctx ends the daemon.
+func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
+	if err := checkInput(loaded.Config.Input); err != nil {
+		return err
+	}
+	s, err := d.openSpool(loaded.Config.Spool)
+	if err != nil {
+		return err
+	}
+	d.spool = s
+	defer func() {
+		if cerr := s.Close(); cerr != nil {
+			d.log.Warn("spool not closed cleanly", "err", cerr)
+		}
+	}()
+	for loaded != nil {
+		g, err := d.start(ctx, loaded)
+		if err != nil {
+			return err
+		}
+		d.notify.ready()
+		if loaded, err = g.supervise(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *daemon) openSpool(c config.Spool) (*spool.Spool, error) {
+	s, err := spool.Open(c.Dir, spool.Options{MaxSize: c.MaxSize.Bytes(), MinFree: c.MinFree.Bytes(), Log: d.log, Crash: d.crash})
+	if err == nil {
+		return s, nil
+	}
+	return nil, spoolFault(c.Dir, err)
+}
+
+// spoolFault gives the errors of spool.Open their exit codes and remedies.
+func spoolFault(dir string, err error) error {
+	if locked, ok := errors.AsType[*spool.LockedError](err); ok {
+		return fail(exitTempFail, fmt.Sprintf("stop the other daemon first (pid %d), or give this one another spool.dir", locked.Holder), err)
+	}
+	if state, ok := errors.AsType[*spool.StateError](err); ok {
+		code := exitData
+		if state.Kind == spool.RolledBack {
+			code = exitTempFail
+		}
+		return fail(code, "decide where to go on: wazuh-security-lake position set --help", err)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return fail(exitNoPerm, "the directory must belong to the daemon's user: chown -R wazuh-security-lake: "+dir, err)
+	}
+	return fail(exitCantCreate, "check that "+dir+" exists, is writable and has free space", err)
+}
+
+// generation is everything that depends on the configuration.
+type generation struct {
+	d        *daemon
+	cfg      config.Config
+	tailer   *tailer.Tailer
+	watcher  *tailer.Watcher
+	relay    *relay.Relay
+	uploader *uploader.Uploader
+	status   *statusFile
+	closers  []func() error
+	turned   atomic.Int64 // when the relay's loop last turned, Unix nanoseconds
+}
+
+// start builds a generation; nothing runs yet.
+func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation, error) {
+	c := loaded.Config
+	if err := d.level.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		return nil, fail(exitConfig, "", fmt.Errorf("log.level: %w", err))
+	}
+	logNotices(ctx, d.log, loaded)
+	sources, err := relaySources(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.spool.PinSources(pins(sources)); err != nil {
+		if _, ok := errors.AsType[*spool.PinError](err); ok {
+			return nil, fail(exitConfig, "a source never changes its class, OCSF version or schema: create a new custom source and name it in sources", err)
+		}
+		return nil, err
+	}
+	g := &generation{d: d, cfg: c}
+	ok := false
+	defer func() {
+		if !ok {
+			g.close()
+		}
+	}()
+	position, err := d.position()
+	if err != nil {
+		return nil, err
+	}
+	if g.tailer, err = openTailer(c.Input, position, d.log); err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, g.tailer.Close)
+	if g.watcher, err = tailer.NewWatcher(watchedDir(c.Input), pollInterval); err != nil {
+		return nil, fmt.Errorf("watch %s: %w", watchedDir(c.Input), err)
+	}
+	g.closers = append(g.closers, g.watcher.Close)
+	putter := d.putter
+	if putter == nil {
+		p, err := openPutter(ctx, c, d.log)
+		if err != nil {
+			return nil, err
+		}
+		g.closers = append(g.closers, p.Close)
+		putter = p
+	}
+	node := nodeName(c, d.log)
+	g.status = newStatusFile(filepath.Join(c.Spool.Dir, statusName), node)
+	g.uploader = uploader.New(d.spool, putter, uploader.Options{Concurrency: c.Upload.Concurrency, MaxRate: c.Upload.MaxRate.Bytes(),
+		Log: d.log, OnAttempt: func(uploader.Attempt) { g.status.changed() }})
+	g.relay = relay.New(relay.Options{
+		Lines: g.tailer, Store: relay.FromSpool(d.spool), Sources: sources, Filter: relayFilter(c.Filter), Encoder: encoderOptions(),
+		Node: node, Instance: d.spool.Instance(), Position: position,
+		Interval: c.Batch.Interval.Std(), MinSize: c.Batch.MinSize.Bytes(), MaxWait: c.Batch.MaxWait.Std(), MaxObjectSize: c.Batch.MaxObjectSize.Bytes(),
+		Wake: g.watcher.C(), Clock: d.clock, Log: d.log,
+		Progress: func() { g.turned.Store(d.clock.Now().UnixNano()) },
+		Sealed:   func(spool.Manifest) { g.status.changed() },
+	})
+	ok = true
+	d.log.Info("started", "version", buildVersion(), "node", node, "instance", d.spool.Instance(), "input", c.Input.Path,
+		"spool", c.Spool.Dir, "destination", c.Lake.Destination)
+	return g, nil
+}
+
+// position is the last committed one; zero at the very first start.
+func (d *daemon) position() (tailer.Position, error) {
+	var p tailer.Position
+	m, ok := d.spool.LastManifest()
+	if !ok || len(m.Position) == 0 {
+		return p, nil
+	}
+	if err := json.Unmarshal(m.Position, &p); err != nil {
+		return p, fail(exitData, "decide where to go on: wazuh-security-lake position set --help", fmt.Errorf("read position of batch %d: %w", m.Seq, err))
+	}
+	return p, nil
+}
+
+// supervise runs the relay and the uploader until a signal, ctx or a failure ends them; both have ended when it returns.
+// After a reload it returns the new configuration.
+func (g *generation) supervise(ctx context.Context) (*config.Loaded, error) {
+	defer g.close()
+	relayCtx, stopRelay := context.WithCancel(ctx)
+	uploadCtx, stopUpload := context.WithCancel(ctx)
+	defer stopRelay()
+	defer stopUpload()
+	relayed, uploaded := make(chan error, 1), make(chan error, 1)
+	go func() { relayed <- g.relay.Run(relayCtx) }()
+	go func() { uploaded <- g.uploader.Run(uploadCtx) }()
+	// stop seals what was read, then lets go of the uploads under way; what they stored is found again by the next attempt.
+	stop := func() error {
+		stopRelay()
+		err := <-relayed
+		stopUpload()
+		<-uploaded
+		return err
+	}
+	tick := time.NewTicker(statusInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-relayed:
+			stopUpload()
+			<-uploaded
+			if err == nil {
+				err = ctx.Err() // only its context ends a relay without an error
+			}
+			return nil, err
+		case <-ctx.Done():
+			return nil, stop()
+		case <-tick.C:
+			g.beat()
+		case sig := <-g.d.signals:
+			switch sig {
+			case syscall.SIGUSR1:
+				g.flush(relayCtx)
+			case syscall.SIGHUP:
+				g.d.notify.reloading(monotonic())
+				next, err := g.d.reload()
+				if err == nil {
+					err = fixedPart(g.cfg, next.Config)
+				}
+				if err != nil {
+					g.d.log.Error("configuration refused, the old one is kept", "err", err)
+					g.d.notify.ready()
+					continue
+				}
+				g.d.log.Info("configuration changed, sealing before it is applied")
+				return next, stop()
+			default:
+				return nil, g.shutdown(stop)
+			}
+		}
+	}
+}
+
+// flush seals and ships what is there now, without waiting for it here.
+func (g *generation) flush(ctx context.Context) {
+	go func() { // ends with the relay at the latest: its context is ctx
+		if err := g.relay.Flush(ctx); err != nil && ctx.Err() == nil {
+			g.d.log.Error("flush failed", "err", err)
+		}
+		g.uploader.Kick()
+	}()
+}
+
+// shutdown seals and ships within shipOnStop; a second signal exits at once.
+func (g *generation) shutdown(stop func() error) error {
+	g.d.notify.stopping()
+	g.d.log.Info("stopping: sealing and shipping what was read")
+	done := make(chan error, 1)
+	go func() {
+		if err := stop(); err != nil {
+			done <- err
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), shipOnStop)
+		defer cancel()
+		if err := g.uploader.Drain(ctx); err != nil {
+			g.d.log.Warn("not everything was shipped; it goes first after the next start", "err", err)
+		}
+		done <- nil
+	}()
+	select {
+	case err := <-done:
+		g.status.write(g)
+		g.d.log.Info("stopped")
+		return err
+	case <-g.d.signals:
+		return fail(exitRuntime, "", errors.New("second signal: stopped at once; what was sealed is in the spool, the rest is read again"))
+	}
+}
+
+// fixedPart refuses a reload that changes what only a restart can change.
+func fixedPart(old, next config.Config) error {
+	if old.Spool.Dir != next.Spool.Dir {
+		return fmt.Errorf("spool.dir cannot change while running: %s to %s needs a restart", old.Spool.Dir, next.Spool.Dir)
+	}
+	return nil
+}
+
+func (g *generation) close() {
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		if err := g.closers[i](); err != nil {
+			g.d.log.Debug("close", "err", err)
+		}
+	}
+	g.closers = nil
+}
+
+func encoderOptions() lake.Options {
+	return lake.Options{ToolVersion: buildVersion(), Metadata: map[string]string{"wazuh-security-lake.version": buildVersion()}}
+}

@@ -1,0 +1,368 @@
+// Package relay is the loop of the daemon: lines of the followed log are filtered, mapped to OCSF events, encoded into
+// the Parquet object of their (source, UTC day), and sealed into one batch whose commit makes the data and the position
+// durable together.
+//
+//	tailer -> filter -> route -> ocsf.Map -> ocsf.Check -> lake.Encoder -> spool commit
+//
+// One goroutine does all of it, so that order, counters and position need no lock. Every line that comes in ends in exactly
+// one of shipped, filtered, rejected; until the batch is sealed it is "building" and would be read again after a crash.
+//
+// Failures: a full store stops the reading (the line in hand is kept, Wazuh's own files hold the rest); a disk error
+// discards the batch and reads again from the last committed position; an error after the commit's rename ends Run,
+// because only a fresh start can tell what is on the disk.
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"wazuh-security-lake/lake"
+	"wazuh-security-lake/ocsf"
+	"wazuh-security-lake/spool"
+	"wazuh-security-lake/tailer"
+)
+
+// Lines is the input: *tailer.Tailer in the daemon.
+type Lines interface {
+	// Next returns the next whole line, io.EOF when there is none now, a *tailer.GapError for a named loss (the next call
+	// goes on), or an error that may pass (missing file, permission, EIO).
+	Next(ctx context.Context) (tailer.Line, error)
+	// Position is where reading goes on after the last line returned.
+	Position() tailer.Position
+	// Rewind makes the next call of Next start at p again. An error means that this input cannot go back.
+	Rewind(p tailer.Position) error
+}
+
+// Clock is the time as the relay sees it.
+type Clock interface {
+	Now() time.Time
+	// Timer returns a channel that receives once after d, and a function that releases it.
+	Timer(d time.Duration) (<-chan time.Time, func())
+}
+
+// Options configure a Relay. Lines, Store, Sources and Clock are required; the last Source takes what no other took.
+type Options struct {
+	Lines   Lines
+	Store   Store
+	Sources []*Source
+	Filter  Filter
+	Encoder lake.Options
+
+	Node     string // part of every object name
+	Instance string // part of every object name: the state directory's random id
+
+	Position tailer.Position // the last committed one
+
+	Interval      time.Duration // from the first consumed line to the seal
+	MinSize       int64         // with MinSize: at Interval only if that many bytes of Parquet are there, else at MaxWait
+	MaxWait       time.Duration
+	MaxObjectSize int64 // an object that reaches it seals the batch at once
+
+	Wake     <-chan struct{} // new data may be there
+	Clock    Clock
+	Log      *slog.Logger
+	Progress func()               // called whenever the loop turns: the watchdog's evidence
+	Sealed   func(spool.Manifest) // called after each commit
+}
+
+// Relay moves lines from the input into sealed batches.
+type Relay struct {
+	opt       Options
+	build     *builder
+	alert     ocsf.Alert
+	held      *held // what could not be taken while the store was full
+	committed tailer.Position
+	flush     chan chan error
+	input     outage // of the input
+	output    outage // of the store
+	stats     board
+}
+
+// held is a line or a gap in hand that the store had no room for.
+type held struct {
+	line tailer.Line
+	gap  *tailer.GapError
+}
+
+// New returns a Relay; Run does the work.
+func New(opt Options) *Relay {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Progress == nil {
+		opt.Progress = func() {}
+	}
+	if opt.Sealed == nil {
+		opt.Sealed = func(spool.Manifest) {}
+	}
+	for _, s := range opt.Sources {
+		s.prepare()
+	}
+	r := &Relay{opt: opt, committed: opt.Position, flush: make(chan chan error)}
+	r.build = newBuilder(&r.opt)
+	return r
+}
+
+// passLines bounds one pass of the loop: between passes it looks at the clock, at commands and at the end of the context.
+const passLines = 512
+
+// Run relays until ctx ends; then it seals what it has read and returns nil. It returns an error only for what it cannot
+// outlive: a commit whose outcome is unknown (*spool.FatalError) or a last seal that failed.
+func (r *Relay) Run(ctx context.Context) error {
+	defer func() { _ = r.build.discard() }() // nothing is left unless the seal failed, and then it is read again
+	for {
+		r.opt.Progress()
+		if ctx.Err() != nil {
+			return r.seal("shutdown")
+		}
+		more, err := r.pass(ctx)
+		if err == nil {
+			err = r.sealIfDue(more)
+		}
+		if err != nil && !r.recover(err) {
+			return err
+		}
+		r.publish()
+		if more && err == nil {
+			select {
+			case reply := <-r.flush:
+				reply <- r.sealOrRecover("flush")
+			default:
+			}
+			continue
+		}
+		if err := r.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// wait blocks until there may be something to do: new data, the batch's time, a flush, or the end of ctx.
+func (r *Relay) wait(ctx context.Context) error {
+	var due <-chan time.Time
+	if at, ok := r.dueAt(); ok && r.held == nil {
+		timer, stop := r.opt.Clock.Timer(at.Sub(r.opt.Clock.Now()))
+		defer stop()
+		due = timer
+	}
+	select {
+	case <-ctx.Done():
+	case <-r.opt.Wake:
+	case <-due:
+	case reply := <-r.flush:
+		// What was written before the request must be in the batch: read on to the end of the file first.
+		var err error
+		for more := true; more && err == nil && ctx.Err() == nil; {
+			more, err = r.pass(ctx)
+		}
+		if err != nil && !r.recover(err) {
+			reply <- err
+			return err
+		}
+		reply <- r.sealOrRecover("flush")
+	}
+	return nil
+}
+
+// Flush seals what is there now and waits until it is durable. It returns nil when there was nothing to seal.
+func (r *Relay) Flush(ctx context.Context) error {
+	reply := make(chan error, 1)
+	select {
+	case r.flush <- reply:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pass consumes up to passLines lines. more is false when the input has nothing now or the store has no room.
+func (r *Relay) pass(ctx context.Context) (more bool, err error) {
+	now := r.opt.Clock.Now()
+	if r.held != nil {
+		h := *r.held
+		if err := r.take(&h, now); err != nil {
+			return false, r.hold(&h, err)
+		}
+		r.held = nil
+	}
+	for range passLines {
+		var h held
+		h.line, err = r.opt.Lines.Next(ctx)
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			r.input.over(r.opt.Log, "input readable again")
+			return false, nil
+		case errors.As(err, &h.gap):
+		case ctx.Err() != nil:
+			return false, nil
+		default:
+			r.input.begin(r.opt.Log, slog.LevelWarn, "input not readable, trying again", err)
+			return false, nil
+		}
+		if err := r.take(&h, now); err != nil {
+			return false, r.hold(&h, err)
+		}
+	}
+	return true, nil
+}
+
+// hold keeps what a full store could not take; any other error is the caller's.
+func (r *Relay) hold(h *held, err error) error {
+	if !errors.Is(err, spool.ErrFull) || !r.build.empty() {
+		r.held = nil
+		return err
+	}
+	r.held = h
+	r.output.begin(r.opt.Log, slog.LevelWarn, "spool full, reading paused; Wazuh's own files hold the rest", err)
+	return nil
+}
+
+// take brings one line or gap into the batch.
+func (r *Relay) take(h *held, now time.Time) error {
+	if h.gap != nil {
+		if err := r.build.begin(now, false); err != nil {
+			return err
+		}
+		g := h.gap
+		r.build.gaps = append(r.build.gaps, spool.Gap{Reason: g.Reason,
+			Range: spool.Range{File: g.File, Head: g.Head.Hash, From: g.From, To: g.To}})
+		r.opt.Log.Error("alerts lost: a part of the log could not be read", "err", g)
+		return nil
+	}
+	l := &h.line
+	if err := r.build.begin(now, l.Volatile); err != nil {
+		return err
+	}
+	r.output.over(r.opt.Log, "spool takes batches again")
+	r.build.note(l)
+	return r.relay(l, now)
+}
+
+// relay decides the fate of one line: filtered, rejected, or a row.
+func (r *Relay) relay(l *tailer.Line, now time.Time) error {
+	if l.Reject != "" {
+		return r.build.reject(l, l.Reject, "")
+	}
+	if err := r.alert.Parse(l.Data); err != nil {
+		return r.rejectError(l, err)
+	}
+	if reason, ok := r.opt.Filter.Ships(&r.alert); !ok {
+		r.build.filter(reason)
+		return nil
+	}
+	for _, s := range r.opt.Sources {
+		if !s.Match.Alert(&r.alert) {
+			continue
+		}
+		err := s.mapper.Map(&r.alert, now, s.event)
+		if errors.Is(err, ocsf.ErrOtherClass) {
+			continue
+		}
+		if err == nil {
+			err = ocsf.Check(s.event)
+		}
+		if err != nil {
+			return r.rejectError(l, err)
+		}
+		return r.build.add(s, s.event)
+	}
+	return r.build.reject(l, "no_source", "")
+}
+
+// rejectError turns the mapper's or the checker's verdict into a reject.
+func (r *Relay) rejectError(l *tailer.Line, err error) error {
+	reason, attribute := "invalid_event", ""
+	if me, ok := errors.AsType[*ocsf.MapError](err); ok {
+		reason, attribute = string(me.Reason), me.Attribute
+	} else if ce, ok := errors.AsType[*ocsf.CheckError](err); ok {
+		attribute = ce.Attribute
+	}
+	r.opt.Log.Debug("line rejected", "reason", reason, "attribute", attribute, "file", l.File, "offset", l.From)
+	return r.build.reject(l, reason, attribute)
+}
+
+// dueAt is when the batch must be sealed for its age; false when there is no batch.
+func (r *Relay) dueAt() (time.Time, bool) {
+	if r.build.empty() {
+		return time.Time{}, false
+	}
+	wait := r.opt.Interval
+	if r.opt.MinSize > 0 {
+		if _, total := r.build.size(); total < r.opt.MinSize {
+			wait = max(wait, r.opt.MaxWait)
+		}
+	}
+	return r.build.began.Add(wait), true
+}
+
+// sealIfDue seals for age, for size, for too many open days, or because the batch holds the only copy of a line.
+func (r *Relay) sealIfDue(more bool) error {
+	if r.build.empty() {
+		return nil
+	}
+	if largest, _ := r.build.size(); largest >= r.opt.MaxObjectSize {
+		return r.seal("size")
+	}
+	if len(r.build.open) >= maxPartitions {
+		return r.seal("partitions")
+	}
+	if r.build.volatile && !more {
+		return r.seal("volatile")
+	}
+	if at, ok := r.dueAt(); ok && !r.opt.Clock.Now().Before(at) {
+		return r.seal("interval")
+	}
+	return nil
+}
+
+// seal commits the batch, if there is one. why is for the log.
+func (r *Relay) seal(why string) error {
+	if r.build.empty() {
+		return nil
+	}
+	position := r.opt.Lines.Position() // no line is in hand: one is held only while no batch could begin
+	m, err := r.build.seal(position, r.opt.Clock.Now())
+	if err != nil {
+		return err
+	}
+	r.committed = position
+	r.output.over(r.opt.Log, "spool takes batches again")
+	r.opt.Log.Info("batch sealed", "batch", m.Seq, "why", why, "read", m.Counts.Read, "rows", m.Counts.Shipped,
+		"filtered", m.Counts.Filtered, "rejected", m.Counts.Rejected, "objects", len(m.Objects))
+	if m.Counts.Rejected > 0 {
+		r.opt.Log.Warn("lines rejected, see rejects/", "batch", m.Seq, "rejected", m.Counts.Rejected)
+	}
+	r.opt.Sealed(m)
+	return nil
+}
+
+func (r *Relay) sealOrRecover(why string) error {
+	err := r.seal(why)
+	if err != nil {
+		r.recover(err)
+	}
+	return err
+}
+
+// recover discards the batch after a failure and goes back to the last committed position. It reports false when the
+// failure cannot be outlived.
+func (r *Relay) recover(err error) bool {
+	if _, fatal := errors.AsType[*spool.FatalError](err); fatal {
+		return false
+	}
+	r.output.begin(r.opt.Log, slog.LevelError, "batch not written, reading again from the last committed position", err)
+	r.held = nil
+	if derr := r.build.discard(); derr != nil {
+		r.opt.Log.Debug("discard failed; the directory is removed at the next start", "err", derr)
+	}
+	return r.opt.Lines.Rewind(r.committed) == nil // an input that cannot go back cannot be outlived either
+}
