@@ -251,5 +251,5 @@ func validIPv6(v []byte) bool {
 			v = v[1:]
 		}
 	}
-	return groups == 8 || compressed && groups < 8
+	return groups <= 8 && compressed == (groups < 8)
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update-schema", false, "rewrite the golden schemas under testdata/schema")
+var updateSchema = flag.Bool("update-schema", false, "rewrite the golden schemas under testdata/schema")
 
 // eachClass runs f for every class in every version.
 func eachClass(t *testing.T, f func(t *testing.T, c *Class)) {
@@ -79,8 +79,8 @@ type compiledAttribute struct {
 	Sibling     string            `json:"sibling"`
 }
 
-// compiled reads the compiled schema of a version, which is not part of the repository.
-func compiled(t *testing.T, version string) *compiledSchema {
+// compiledOCSF reads the compiled schema of a version, which is not part of the repository.
+func compiledOCSF(t *testing.T, version string) *compiledSchema {
 	t.Helper()
 	dir := os.Getenv("WSL_SHARED")
 	if dir == "" {
@@ -100,7 +100,7 @@ func compiled(t *testing.T, version string) *compiledSchema {
 // TestSchemaAgainstRelease compares every node of every class with the compiled schema of the OCSF release.
 func TestSchemaAgainstRelease(t *testing.T) {
 	eachClass(t, func(t *testing.T, c *Class) {
-		s := compiled(t, c.Version)
+		s := compiledOCSF(t, c.Version)
 		want := s.Classes[strconv.Itoa(int(c.UID))]
 		if c.Name != want.Name || c.Caption != want.Caption {
 			t.Errorf("class %q %q, want %q %q", c.Name, c.Caption, want.Name, want.Caption)
@@ -219,7 +219,7 @@ func compareEnum(path string, a *Attr, t *ObjectType, w compiledAttribute) (faul
 
 // TestSchemaComparisonCanFail changes one thing at a time and expects the comparison to name it.
 func TestSchemaComparisonCanFail(t *testing.T) {
-	s := compiled(t, Version110)
+	s := compiledOCSF(t, Version110)
 	for name, change := range map[string]func(*ObjectType, map[string]int){
 		"type":      func(o *ObjectType, at map[string]int) { o.Attrs[at["count"]].Type = "long_t" },
 		"list":      func(o *ObjectType, at map[string]int) { o.Attrs[at["resources"]].List = false },
@@ -248,7 +248,7 @@ func TestGolden(t *testing.T) {
 		path := filepath.Join("testdata", "schema", c.Name+"-"+c.Version+".txt")
 		got := c.Golden()
 		want, err := os.ReadFile(path)
-		if *update && (os.IsNotExist(err) || err == nil && schemaChange(string(want), got) == nil) {
+		if *updateSchema && (os.IsNotExist(err) || err == nil && schemaChange(string(want), got) == nil) {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}
