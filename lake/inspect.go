@@ -66,11 +66,15 @@ func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 func inspect(f *parquet.File, r io.ReaderAt, size int64) (info *Info, err error) {
 	defer recoverRead(&err)
 	md := f.Metadata()
-	info = &Info{Bytes: size, Rows: md.NumRows, CreatedBy: md.CreatedBy, Schema: nodeText(f.Root())}
+	schema, err := fileSchema(md.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotParquet, err)
+	}
+	kinds := schema.leafSchemas("", "", nil)
+	info = &Info{Bytes: size, Rows: md.NumRows, CreatedBy: md.CreatedBy, Schema: schema.String()}
 	for _, kv := range md.KeyValueMetadata {
 		info.Metadata = append(info.Metadata, KeyValue{kv.Key, kv.Value})
 	}
-	leaves := leafColumns(f.Root(), nil)
 	for i := range md.RowGroups {
 		rg := &md.RowGroups[i]
 		g := RowGroup{Rows: rg.NumRows, Uncompressed: rg.TotalByteSize}
@@ -79,13 +83,13 @@ func inspect(f *parquet.File, r io.ReaderAt, size int64) (info *Info, err error)
 			if s.Descending {
 				direction = "descending"
 			}
-			if int(s.ColumnIdx) >= len(leaves) || s.ColumnIdx < 0 {
+			if int(s.ColumnIdx) >= len(kinds) || s.ColumnIdx < 0 {
 				return nil, fmt.Errorf("%w: sorting by column %d", ErrNotParquet, s.ColumnIdx)
 			}
-			g.Sorting = append(g.Sorting, strings.Join(leaves[s.ColumnIdx].Path(), ".")+" "+direction)
+			g.Sorting = append(g.Sorting, kinds[s.ColumnIdx].path+" "+direction)
 		}
 		for j := range rg.Columns {
-			c, err := inspectColumn(r, size, &rg.Columns[j].MetaData, leaves[j].Type())
+			c, err := inspectColumn(r, size, &rg.Columns[j].MetaData, kinds[j].kind)
 			if err != nil {
 				return nil, fmt.Errorf("%w: row group %d, column %s: %w", ErrNotParquet, i, c.Path, err)
 			}
@@ -97,10 +101,10 @@ func inspect(f *parquet.File, r io.ReaderAt, size int64) (info *Info, err error)
 	return info, nil
 }
 
-func inspectColumn(r io.ReaderAt, size int64, md *format.ColumnMetaData, typ parquet.Type) (Column, error) {
+func inspectColumn(r io.ReaderAt, size int64, md *format.ColumnMetaData, kind string) (Column, error) {
 	c := Column{
 		Path:         strings.Join(md.PathInSchema, "."),
-		Type:         physicalName(typ) + annotation(typ),
+		Type:         kind,
 		Codec:        md.Codec.String(),
 		Values:       md.NumValues,
 		Nulls:        md.Statistics.NullCount,
@@ -123,20 +127,20 @@ func inspectColumn(r io.ReaderAt, size int64, md *format.ColumnMetaData, typ par
 	if err != nil {
 		return c, err
 	}
-	if min, max, ok := chunkBounds(md, typ); ok {
+	if min, max, ok := chunkBounds(md); ok {
 		c.HasBounds, c.Min, c.Max = true, boundText(min), boundText(max)
 	}
 	return c, nil
 }
 
 // chunkBounds returns the bounds of the footer, if the column has any and they have the width of its type.
-func chunkBounds(md *format.ColumnMetaData, typ parquet.Type) (min, max parquet.Value, ok bool) {
+func chunkBounds(md *format.ColumnMetaData) (min, max parquet.Value, ok bool) {
 	s := &md.Statistics
 	if s.MinValue == nil || s.MaxValue == nil {
 		return min, max, false
 	}
-	min, okMin := boundValue(typ.Kind(), s.MinValue)
-	max, okMax := boundValue(typ.Kind(), s.MaxValue)
+	min, okMin := boundValue(parquet.Kind(md.Type), s.MinValue)
+	max, okMax := boundValue(parquet.Kind(md.Type), s.MaxValue)
 	return min, max, okMin && okMax
 }
 

@@ -166,88 +166,16 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// nodeText prints the schema of a file in the form of SchemaText.
-func nodeText(root parquet.Node) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "message %s {\n", rootName)
-	for _, f := range root.Fields() {
-		nodeLines(&b, f, "\t")
+// typeAnnotation is the annotation of a column as the library sees it.
+func typeAnnotation(t parquet.Type) string {
+	var lt format.LogicalType
+	var ct deprecated.ConvertedType
+	if l := t.LogicalType(); l != nil {
+		lt = *l
 	}
-	b.WriteString("}\n")
-	return b.String()
-}
-
-func nodeLines(b *strings.Builder, f parquet.Field, indent string) {
-	b.WriteString(indent)
-	b.WriteString(repetition(f))
-	if f.Leaf() {
-		fmt.Fprintf(b, " %s %s%s;\n", physicalName(f.Type()), f.Name(), annotation(f.Type()))
-		return
+	c := t.ConvertedType()
+	if c != nil {
+		ct = *c
 	}
-	fmt.Fprintf(b, " group %s%s {\n", f.Name(), annotation(f.Type()))
-	for _, c := range f.Fields() {
-		nodeLines(b, c, indent+"\t")
-	}
-	b.WriteString(indent + "}\n")
-}
-
-func repetition(n parquet.Node) string {
-	switch {
-	case n.Repeated():
-		return "repeated"
-	case n.Optional():
-		return "optional"
-	}
-	return "required"
-}
-
-func physicalName(t parquet.Type) string {
-	switch t.Kind() {
-	case parquet.ByteArray:
-		return "binary"
-	case parquet.FixedLenByteArray:
-		return "fixed_len_byte_array"
-	}
-	return strings.ToLower(t.Kind().String())
-}
-
-// annotation names the logical type, or the converted type of older writers that says the same.
-func annotation(t parquet.Type) string {
-	if lt := t.LogicalType(); lt != nil && lt.Value != nil {
-		switch v := lt.Value.(type) {
-		case *format.StringType:
-			return " (STRING)"
-		case *format.ListType:
-			return " (LIST)"
-		case *format.MapType:
-			return " (MAP)"
-		case *format.TimestampType:
-			return fmt.Sprintf(" (TIMESTAMP(%s,%t))", timeUnit(v), v.IsAdjustedToUTC)
-		}
-		return fmt.Sprintf(" (%v)", lt.Value)
-	}
-	if ct := t.ConvertedType(); ct != nil {
-		switch *ct {
-		case deprecated.UTF8:
-			return " (STRING)"
-		case deprecated.List:
-			return " (LIST)"
-		case deprecated.Map, deprecated.MapKeyValue:
-			return " (MAP)"
-		case deprecated.TimestampMillis:
-			return " (TIMESTAMP(MILLIS,true))"
-		}
-		return fmt.Sprintf(" (%v)", *ct)
-	}
-	return ""
-}
-
-func timeUnit(t *format.TimestampType) string {
-	switch t.Unit.Value.(type) {
-	case *format.MicroSeconds:
-		return "MICROS"
-	case *format.NanoSeconds:
-		return "NANOS"
-	}
-	return "MILLIS"
+	return annotation(lt, ct, c != nil)
 }

@@ -162,7 +162,7 @@ func (d *rowDecoder) body(c *parquet.Column, name string, def, rep int) *rowNode
 		d.leaves = append(d.leaves, n)
 		return n
 	}
-	kind := annotation(c.Type())
+	kind := typeAnnotation(c.Type())
 	if inner := c.Columns(); len(inner) == 1 && inner[0].Repeated() {
 		repeated := inner[0]
 		switch {

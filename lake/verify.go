@@ -218,7 +218,7 @@ type textLeaf struct {
 func textLeaves(f *parquet.File) []textLeaf {
 	var leaves []textLeaf
 	for i, c := range leafColumns(f.Root(), nil) {
-		if c.Type().Kind() != parquet.ByteArray || annotation(c.Type()) != " (STRING)" {
+		if c.Type().Kind() != parquet.ByteArray || typeAnnotation(c.Type()) != " (STRING)" {
 			continue
 		}
 		path := strings.Join(c.Path(), ".")
@@ -252,12 +252,12 @@ func (v *verifier) text(n int64, d *rowDecoder, leaves []textLeaf) {
 
 // schema compares the columns with those of the class.
 func (v *verifier) schema(f *parquet.File, class *ocsf.Class) {
-	l, err := newLayout(class)
+	file, err := fileSchema(f.Metadata().Schema)
 	if err != nil {
 		v.fault(-1, "", RuleSchema, "%v", err)
 		return
 	}
-	got, want := describe(f.Root(), nil, "", nil), describe(l.schema, nil, "", nil)
+	got, want := file.leafSchemas("", "", nil), classSchema(class).leafSchemas("", "", nil)
 	types := make(map[string]string, len(want))
 	for _, w := range want {
 		types[w.path] = w.text
@@ -279,22 +279,6 @@ func (v *verifier) schema(f *parquet.File, class *ocsf.Class) {
 	}
 }
 
-// described is one leaf with everything that its place in the schema says.
-type described struct{ path, text string }
-
-func describe(n parquet.Node, path []string, text string, dst []described) []described {
-	for _, f := range n.Fields() {
-		p := join(path, f.Name())
-		t := text + repetition(f)
-		if f.Leaf() {
-			dst = append(dst, described{strings.Join(p, "."), t + " " + physicalName(f.Type()) + annotation(f.Type())})
-			continue
-		}
-		dst = describe(f, p, t+" group"+annotation(f.Type())+" / ", dst)
-	}
-	return dst
-}
-
 // bounds compares the bounds of the footer and of the column index with the values of the pages.
 func (v *verifier) bounds(f *parquet.File) (err error) {
 	defer recoverRead(&err)
@@ -303,7 +287,7 @@ func (v *verifier) bounds(f *parquet.File) (err error) {
 	for i, rg := range f.RowGroups() {
 		for j, chunk := range rg.ColumnChunks() {
 			b := &boundsCheck{v: v, group: i, path: strings.Join(leaves[j].Path(), "."), typ: leaves[j].Type()}
-			b.min, b.max, b.has = chunkBounds(&md.RowGroups[i].Columns[j].MetaData, b.typ)
+			b.min, b.max, b.has = chunkBounds(&md.RowGroups[i].Columns[j].MetaData)
 			if k := i*len(leaves) + j; k < len(f.ColumnIndexes()) {
 				b.index = &f.ColumnIndexes()[k]
 			}
