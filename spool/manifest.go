@@ -1,6 +1,13 @@
 package spool
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strings"
+)
 
 // ManifestVersion is the format version written into every manifest. The zero value is invalid on disk.
 const ManifestVersion = 1
@@ -11,6 +18,8 @@ type Manifest struct {
 	Version int    `json:"version"`
 	Seq     uint64 `json:"seq"`
 	Prev    uint64 `json:"prev"` // the batch before this one; 0 for the first
+	// Instance is the spool the batch was made in, so that a lost instance file can be restored.
+	Instance string `json:"instance"`
 	// Created is when the batch was sealed, RFC 3339, UTC.
 	Created string `json:"created"`
 	// Position is where reading goes on after this batch (tailer.Position); opaque here.
@@ -75,4 +84,89 @@ type Reject struct {
 	Size      int64  `json:"size"`             // bytes of the line
 	SHA256    string `json:"sha256,omitempty"` // of the line, when its bytes are not kept
 	Line      []byte `json:"line,omitempty"`   // the original bytes (base64 in JSON, so that invalid UTF-8 survives)
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// crcTail is how a sealed document ends before its CRC is filled in. The CRC field must stay the last one
+// of Manifest and Entry: the check is made over the bytes as written, never over a second encoding of what
+// was decoded, so that fields added later and odd strings cannot break it.
+const crcTail = `,"crc":""}`
+
+// seal encodes v, whose last field is an empty crc, and fills the CRC in.
+func seal(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasSuffix(b, []byte(crcTail)) {
+		return nil, errors.New("crc is not the last, empty field")
+	}
+	sum := crc32.Checksum(b, castagnoli)
+	return fmt.Appendf(b[:len(b)-2], `%08x"}`, sum), nil
+}
+
+// unseal checks the CRC of one sealed document and decodes it into v. A version above the known one is
+// reported as *FormatError before the CRC is looked at: a later format may be sealed in another way.
+func unseal(b []byte, path string, v any) error {
+	b = bytes.TrimRight(b, "\n")
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return fmt.Errorf("not JSON: %w", err)
+	}
+	if head.Version > ManifestVersion {
+		return &FormatError{Path: path, Version: head.Version}
+	}
+	if head.Version != ManifestVersion {
+		return fmt.Errorf("version %d", head.Version)
+	}
+	const hexLen = 8
+	if len(b) < len(crcTail)+hexLen {
+		return errors.New("too short for a crc")
+	}
+	cut := len(b) - hexLen - 2
+	plain := append(bytes.Clone(b[:cut]), '"', '}')
+	if !bytes.HasSuffix(plain, []byte(crcTail)) {
+		return errors.New("no crc at the end")
+	}
+	if got, want := fmt.Sprintf("%08x", crc32.Checksum(plain, castagnoli)), string(b[cut:cut+hexLen]); got != want {
+		return fmt.Errorf("crc is %s, the content has %s", want, got)
+	}
+	return json.Unmarshal(b, v)
+}
+
+// validName reports whether name may be a file of a batch: one path element, none of the spool's own names.
+func validName(name string) bool {
+	switch name {
+	case "", manifestName, acksName, rejectsName:
+		return false
+	}
+	return !strings.HasPrefix(name, ".") && !strings.ContainsAny(name, "/\\\x00\n") && !strings.HasSuffix(name, newSuffix)
+}
+
+func (c Counts) plus(d Counts) Counts {
+	return Counts{
+		Read: c.Read + d.Read, Shipped: c.Shipped + d.Shipped,
+		Filtered: c.Filtered + d.Filtered, Rejected: c.Rejected + d.Rejected,
+	}
+}
+
+// check holds a manifest against itself; it does not look at the disk.
+func (m *Manifest) check() error {
+	if c := m.Counts; c.Read != c.Shipped+c.Filtered+c.Rejected || min(c.Read, c.Shipped, c.Filtered, c.Rejected) < 0 {
+		return fmt.Errorf("counts do not add up: %+v", c)
+	}
+	if p := bytes.TrimSpace(m.Position); len(p) == 0 || bytes.Equal(p, []byte("null")) {
+		return errors.New("no position")
+	}
+	seen := make(map[string]bool, len(m.Objects))
+	for _, o := range m.Objects {
+		if !validName(o.File) || seen[o.File] {
+			return fmt.Errorf("object file name %q", o.File)
+		}
+		seen[o.File] = true
+	}
+	return nil
 }

@@ -1,0 +1,146 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// FS is the file system under a spool: the seam at which tests inject faults, kills and power loss.
+// Errors keep the errno, so that errors.Is works with fs.ErrNotExist, fs.ErrExist and syscall.ENOSPC.
+type FS interface {
+	// OpenFile is os.OpenFile; a created file gets perm whatever the umask is.
+	OpenFile(name string, flag int, perm fs.FileMode) (Handle, error)
+	// Mkdir creates one directory with perm whatever the umask is.
+	Mkdir(name string, perm fs.FileMode) error
+	// Rename replaces newname if it is there.
+	Rename(oldname, newname string) error
+	// RenameNew fails with fs.ErrExist if newname is there.
+	RenameNew(oldname, newname string) error
+	// Remove removes one file or one empty directory.
+	Remove(name string) error
+	// ReadDir lists a directory by name.
+	ReadDir(name string) ([]fs.DirEntry, error)
+	// Stat does not follow a symbolic link.
+	Stat(name string) (fs.FileInfo, error)
+	// SyncDir makes the names of a directory durable.
+	SyncDir(name string) error
+	// Lock takes the exclusive lock on a file, creating it, and writes owner into it. It does not wait:
+	// ErrLocked. Closing releases it.
+	Lock(name, owner string) (io.Closer, error)
+	// Free is the space an unprivileged process may still use, in bytes.
+	Free(name string) (int64, error)
+}
+
+// Handle is one open file.
+type Handle interface {
+	io.Reader
+	io.Writer
+	io.Seeker
+	io.Closer
+	// Sync makes the content durable, not the name.
+	Sync() error
+	Truncate(size int64) error
+}
+
+// OS is the real file system.
+type OS struct{}
+
+var _ FS = OS{}
+
+// OpenFile implements FS.
+func (OS) OpenFile(name string, flag int, perm fs.FileMode) (Handle, error) {
+	f, err := os.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	if flag&os.O_CREATE != 0 {
+		if err := f.Chmod(perm); err != nil {
+			_ = f.Close() // already failed
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Mkdir implements FS.
+func (OS) Mkdir(name string, perm fs.FileMode) error {
+	if err := os.Mkdir(name, perm); err != nil {
+		return err
+	}
+	return os.Chmod(name, perm)
+}
+
+// Rename implements FS.
+func (OS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+
+// RenameNew implements FS.
+func (OS) RenameNew(oldname, newname string) error {
+	if err := renameNew(oldname, newname); err != nil {
+		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
+	}
+	return nil
+}
+
+// Remove implements FS.
+func (OS) Remove(name string) error { return os.Remove(name) }
+
+// ReadDir implements FS.
+func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+
+// Stat implements FS.
+func (OS) Stat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
+
+// SyncDir implements FS.
+func (OS) SyncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}
+
+// Lock implements FS with flock: it ends with the process, however that ends.
+func (OS) Lock(name, owner string) (io.Closer, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, modeRecord)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close() // already failed
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, ErrLocked
+		}
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	// The owner is a hint for people: a full disk must not keep the lock from being taken.
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteAt([]byte(owner), 0)
+	}
+	return f, nil
+}
+
+// Free implements FS.
+func (OS) Free(name string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(name, &st); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", name, err)
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// renameChecked is RenameNew for file systems without an atomic one. Only the holder of the lock renames, so
+// nothing can come between the check and the rename.
+func renameChecked(oldname, newname string) error {
+	if _, err := os.Lstat(newname); err == nil {
+		return unix.EEXIST
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(oldname, newname)
+}
