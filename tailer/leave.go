@@ -145,7 +145,7 @@ func (t *Tailer) archiveNotReady(name string) error {
 	if !t.archiveUnchanged(name) {
 		t.waiting = archiveWait{name: name, since: now}
 		if info, err := t.opt.FS.Stat(t.opt.Log.path(name) + gzSuffix); err == nil {
-			t.waiting.size, t.waiting.mtime = info.Size(), info.ModTime()
+			t.waiting.id, t.waiting.size, t.waiting.mtime = identify(info), info.Size(), info.ModTime()
 		}
 		return io.EOF
 	}
@@ -174,7 +174,7 @@ func (t *Tailer) archiveUnchanged(name string) bool {
 		return false
 	}
 	info, err := t.opt.FS.Stat(t.opt.Log.path(name) + gzSuffix)
-	return err == nil && info.Size() == t.waiting.size && info.ModTime().Equal(t.waiting.mtime)
+	return err == nil && identify(info) == t.waiting.id && info.Size() == t.waiting.size && info.ModTime().Equal(t.waiting.mtime)
 }
 
 // Lag returns how many bytes are unread, up to the newest file; of an archive the size its trailer has, modulo 4 GiB.

@@ -70,6 +70,7 @@ type Tailer struct {
 // archiveWait remembers an archive that did not decompress to its end.
 type archiveWait struct {
 	name   string
+	id     fileID
 	size   int64
 	mtime  time.Time
 	since  time.Time
@@ -190,7 +191,7 @@ func (t *Tailer) classify(err error) error {
 // line turns a chunk into a Line, unless it is to be skipped or is behind the stop.
 func (t *Tailer) line(c chunk, reject string) (Line, bool) {
 	if t.cur.head.Len == 0 {
-		t.cur.head = t.firstHead()
+		t.cur.head = firstHead(c)
 	}
 	if c.oversize && reject == "" {
 		reject = RejectOversize
@@ -225,17 +226,12 @@ func (t *Tailer) stop(c chunk) {
 	t.win.s = t.win.r
 }
 
-// firstHead is the fingerprint of the first line of a file that was opened at 0 and whose first line has just been
-// taken: its beginning is still in the window, or it was longer than that.
-func (t *Tailer) firstHead() Fingerprint {
-	if t.win.start == 0 {
-		content := t.win.buf[:t.win.w]
-		if h := headOf(content); h.Len > 0 {
-			return h
-		}
-		return fingerprint(content[:min(len(content), headLen)]) // half a line, and all there will ever be
+// firstHead is the fingerprint of the first line of a file, which c is: headOf the file, without reading it again.
+func firstHead(c chunk) Fingerprint {
+	if len(c.data) >= headLen || c.to == c.from+c.size {
+		return fingerprint(c.data[:min(len(c.data), headLen)])
 	}
-	return t.cur.head
+	return fingerprint(append(bytes.Clone(c.data), '\n'))
 }
 
 func blank(line []byte) bool {

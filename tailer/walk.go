@@ -441,6 +441,7 @@ func (t *Tailer) resume(src *source) error {
 			if result == seekShort {
 				t.win.reset(m.End, nil) // complete and not longer than what was read
 			}
+			src.head = m.Head
 			t.adopt(src)
 			return nil
 		}
@@ -495,11 +496,19 @@ func (t *Tailer) locate(live current, segs []segment) error {
 			return err
 		}
 		same, err := src.begins(p.Head)
-		if err != nil || !same {
+		if err != nil {
 			src.close()
-			if err != nil {
-				return err
+			return err
+		}
+		if !same {
+			// The same inode under the same name with another beginning: for the operator, not for the decision.
+			if src.gz == nil && src.name == p.File && src.id == (fileID{p.Dev, p.Ino}) {
+				reason = GapRewritten
+				if info, err := src.file.Stat(); err == nil && info.Size() < p.Offset {
+					reason = GapTruncated
+				}
 			}
+			src.close()
 			continue
 		}
 		result, err := src.seek(&t.win, p.Offset, p.Tail)

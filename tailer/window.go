@@ -136,7 +136,7 @@ func (b *window) pass(end int) {
 	}
 	p := b.buf[b.r:end]
 	o := b.over
-	o.data = append(o.data, p[:min(len(p), oversizeKeep-len(o.data), b.maxLine-len(o.data))]...)
+	o.data = append(o.data, p[:min(len(p), oversizeKeep-len(o.data))]...)
 	o.size += int64(len(p))
 	o.sum.Write(p)
 	b.r, b.s = end, max(b.s, end)

@@ -114,10 +114,6 @@ func (m *Manager) Stop() error {
 
 // Kill is kill -9: what is buffered is lost, and the file may end in half a line.
 func (m *Manager) Kill() error {
-	lost := len(m.buf) > 0
-	if lost {
-		m.half = m.endsInHalf()
-	}
 	m.buf, m.waiting = nil, nil
 	err := m.file.Close()
 	m.file = nil
@@ -126,9 +122,9 @@ func (m *Manager) Kill() error {
 
 func (m *Manager) endsInHalf() bool {
 	b := make([]byte, 1)
-	f, err := os.Open(m.file.Name())
+	f, err := os.Open(m.at(m.name)) // the open one is write-only
 	if err != nil {
-		return false // no name any more: the file cannot be appended to after the kill
+		return false
 	}
 	defer f.Close()
 	info, err := f.Stat()
