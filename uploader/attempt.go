@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"wazuh-security-lake/spool"
 )
 
 // attempt tries one object once. It runs in its own goroutine and owns it until it returns.
@@ -48,7 +49,7 @@ func (u *Uploader) ship(ctx context.Context, it *item) (Outcome, error) {
 	if !it.stored {
 		var err error
 		outcome, err = u.store(ctx, it)
-		if err != nil || outcome == OutcomeQuarantined {
+		if err != nil || outcome == OutcomeQuarantined || outcome == OutcomeGone {
 			return outcome, err
 		}
 		it.stored = true
@@ -61,9 +62,12 @@ func (u *Uploader) ship(ctx context.Context, it *item) (Outcome, error) {
 
 // store brings one object to its destination, or into quarantine.
 func (u *Uploader) store(ctx context.Context, it *item) (Outcome, error) {
-	body, err := u.queue.OpenObject(it.ref)
-	if errors.Is(err, fs.ErrNotExist) {
-		return u.quarantine(it, "file is missing")
+	body, _, err := u.queue.OpenObject(it.ref)
+	switch {
+	case errors.Is(err, spool.ErrUnknownBatch):
+		return OutcomeGone, nil
+	case errors.Is(err, spool.ErrCorrupt):
+		return u.quarantine(it, printable(err.Error()))
 	}
 	if err != nil {
 		return "", fmt.Errorf("open %s of batch %d: %w", it.object.File, it.ref.Seq, err)
@@ -105,10 +109,10 @@ func (u *Uploader) verify(ctx context.Context, it *item, body io.ReadSeeker) (Ou
 		return "", fmt.Errorf("verify %s of batch %d: %w", it.object.File, it.ref.Seq, err)
 	}
 	if size != it.object.Bytes {
-		return u.quarantine(it, fmt.Sprintf("file has %d bytes, the manifest says %d", size, it.object.Bytes))
+		return u.quarantine(it, fmt.Sprintf("%s has %d bytes, want %d", it.object.File, size, it.object.Bytes))
 	}
 	if sum != strings.ToLower(it.object.SHA256) {
-		return u.quarantine(it, "file does not have the SHA-256 of the manifest")
+		return u.quarantine(it, it.object.File+" does not have the SHA-256 of the manifest")
 	}
 	it.verified = true
 	return "", nil
@@ -137,13 +141,11 @@ func digest(ctx context.Context, f io.ReadSeeker) (sum string, size int64, err e
 	return hex.EncodeToString(h.Sum(nil)), size, err
 }
 
+// quarantine sets the whole batch aside; the spool logs it.
 func (u *Uploader) quarantine(it *item, reason string) (Outcome, error) {
-	if err := u.queue.Quarantine(it.ref, reason); err != nil {
-		return "", fmt.Errorf("quarantine %s of batch %d: %w", it.object.File, it.ref.Seq, err)
+	if err := u.queue.Quarantine(it.ref.Seq, reason); err != nil {
+		return "", fmt.Errorf("quarantine batch %d: %w", it.ref.Seq, err)
 	}
-	u.opt.Log.Error("object quarantined", "source", it.object.Source, "batch", it.ref.Seq, "file", it.object.File,
-		"key", it.object.Key, "reason", reason,
-		"remedy", "the disk or somebody changed a committed file: check the disk, then run backfill --gaps")
 	return OutcomeQuarantined, nil
 }
 
@@ -179,7 +181,7 @@ func (u *Uploader) settle(r result, once bool, causes map[string]error) {
 			u.endOutage(s)
 		}
 		return
-	case r.outcome != OutcomeQuarantined:
+	case r.outcome == OutcomeStored || r.outcome == OutcomeAlreadyThere:
 		s.stats.Objects++
 		s.stats.Rows += o.Rows
 		s.stats.Bytes += o.Bytes

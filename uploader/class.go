@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"wazuh-security-lake/spool"
 )
 
 // Class says what to do about the outcome of an attempt.
@@ -86,7 +88,7 @@ func Classify(err error) Class {
 		return e.Class
 	case errors.Is(err, ErrExists):
 		return Exists
-	case errors.Is(err, ErrCorrupt):
+	case errors.Is(err, spool.ErrCorrupt):
 		return Corrupt
 	case errors.Is(err, ErrDiffers):
 		return Configuration

@@ -111,7 +111,7 @@ func writePartial(ctx context.Context, root *os.Root, o spool.Object, body io.Re
 		return name, fmt.Errorf("write object: %w", err)
 	}
 	if n != o.Bytes || hex.EncodeToString(h.Sum(nil)) != strings.ToLower(o.SHA256) {
-		return name, fmt.Errorf("write object: %w", ErrCorrupt)
+		return name, fmt.Errorf("write object: %w", spool.ErrCorrupt)
 	}
 	if err := f.Sync(); err != nil {
 		return name, fmt.Errorf("sync object: %w", err)

@@ -26,8 +26,6 @@ type Putter interface {
 var (
 	// ErrExists reports that the object was at its destination before this call. It is a success.
 	ErrExists = errors.New("object is already there")
-	// ErrCorrupt reports that the bytes of an object no longer match its manifest.
-	ErrCorrupt = errors.New("object does not match its manifest")
 	// ErrDiffers reports that other bytes lie under the key of an object.
 	ErrDiffers = errors.New("another object lies under this key")
 	// ErrBusy is returned by Run and Drain while another Run or Drain of the same Uploader is at work.

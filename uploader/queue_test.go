@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -25,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // memQueue is a Queue in memory.
 type memQueue struct {
 	mu          sync.Mutex
-	pending     []Ref
+	pending     []spool.Ref
 	bodies      map[string][]byte // by key
 	acks        map[string]int
 	quarantined map[string]string
@@ -63,13 +62,13 @@ func objectOf(destination, source, day string, seq int, body []byte) spool.Objec
 	}
 }
 
-func (q *memQueue) Pending() []Ref {
+func (q *memQueue) Pending() []spool.Ref {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Clone(q.pending)
 }
 
-func (q *memQueue) Wake() <-chan struct{} {
+func (q *memQueue) Changed() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.changed
@@ -79,23 +78,23 @@ type nopCloser struct{ io.ReadSeeker }
 
 func (nopCloser) Close() error { return nil }
 
-func (q *memQueue) OpenObject(ref Ref) (io.ReadSeekCloser, error) {
+func (q *memQueue) OpenObject(ref spool.Ref) (io.ReadSeekCloser, int64, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.opened[ref.Object.Key]++
 	if q.openErr != nil {
 		if err := q.openErr(ref.Object.Key); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	b, ok := q.bodies[ref.Object.Key]
 	if !ok {
-		return nil, fs.ErrNotExist
+		return nil, 0, fmt.Errorf("missing: %w", spool.ErrCorrupt)
 	}
-	return nopCloser{bytes.NewReader(b)}, nil
+	return nopCloser{bytes.NewReader(b)}, int64(len(b)), nil
 }
 
-func (q *memQueue) Ack(ref Ref) error {
+func (q *memQueue) Ack(ref spool.Ref) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	key := ref.Object.Key
@@ -105,14 +104,23 @@ func (q *memQueue) Ack(ref Ref) error {
 		}
 	}
 	q.acks[key]++
+	close(q.changed)
+	q.changed = make(chan struct{})
 	return q.drop(key)
 }
 
-func (q *memQueue) Quarantine(ref Ref, reason string) error {
+func (q *memQueue) Quarantine(seq uint64, reason string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.quarantined[ref.Object.Key] = reason
-	return q.drop(ref.Object.Key)
+	q.pending = slices.DeleteFunc(q.pending, func(r spool.Ref) bool {
+		if r.Seq == seq {
+			q.quarantined[r.Object.Key] = reason
+		}
+		return r.Seq == seq
+	})
+	close(q.changed)
+	q.changed = make(chan struct{})
+	return nil
 }
 
 func (q *memQueue) drop(key string) error {
@@ -189,4 +197,4 @@ func openS3(t *testing.T, opt S3Options) *S3 {
 	return s
 }
 
-func newRef(seq uint64, o spool.Object) Ref { return Ref{Seq: seq, Object: o} }
+func newRef(seq uint64, o spool.Object) spool.Ref { return spool.Ref{Seq: seq, Object: o} }

@@ -12,7 +12,7 @@ type id struct{ destination, key string }
 
 // item is one pending object. Its fields belong to the attempt while inFlight is set, to the scheduler otherwise.
 type item struct {
-	ref      Ref
+	ref      spool.Ref
 	object   spool.Object
 	verified bool // size and hash matched the manifest once in this process
 	stored   bool // it is at its destination; only the acknowledgement is missing
@@ -53,7 +53,7 @@ type source struct {
 func laneOf(o spool.Object) id { return id{o.Destination, path.Dir(o.Key)} }
 
 // refresh takes over what the queue says is pending, keeping what is known about objects already seen. u.mu is held.
-func (u *Uploader) refresh(pending []Ref) {
+func (u *Uploader) refresh(pending []spool.Ref) {
 	known := map[id]*item{}
 	for _, s := range u.sources {
 		for _, it := range s.items {

@@ -19,6 +19,7 @@ const (
 	OutcomeConflict      Outcome = "conflict"
 	OutcomeConfiguration Outcome = "configuration"
 	OutcomeQuarantined   Outcome = "quarantined"
+	OutcomeGone          Outcome = "gone"     // its batch left the outbox meanwhile
 	OutcomeCanceled      Outcome = "canceled" // the uploader was stopped; not a failure
 )
 

@@ -3,7 +3,7 @@
 // One attempt for one object: verify the file against the manifest (once per process) -> one conditional PutObject ->
 // acknowledge in the spool. What happens at each step:
 //
-//	file missing, size or hash differ -> quarantine, the others go on
+//	file missing, size or hash differ -> the batch goes to quarantine, the other batches go on
 //	stored, or there already (412)    -> acknowledge
 //	stored, the answer was lost       -> tried again, answered with 412, acknowledged: not there twice
 //	stored, acknowledging failed      -> only the acknowledgement is tried again
@@ -25,6 +25,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"wazuh-security-lake/spool"
 )
 
 // Options tune an Uploader. The zero value is usable.
@@ -89,7 +91,8 @@ func New(queue Queue, putter Putter, opt Options) *Uploader {
 
 // Run ships objects as they become pending and blocks until ctx ends; then it cancels the attempts under way, waits for
 // them and returns the context's error. An object that was stored in that moment is found again by the next attempt.
-// Nothing that goes wrong with an object or a destination ends Run. It returns ErrBusy when Run or Drain is at work.
+// Nothing that goes wrong with an object or a destination ends Run; a spool that can no longer be trusted does, with its
+// *spool.FatalError. It returns ErrBusy when Run or Drain is at work.
 func (u *Uploader) Run(ctx context.Context) error {
 	release, err := u.take()
 	if err != nil {
@@ -157,6 +160,8 @@ type result struct {
 
 // loop is the only one that starts attempts and that changes the schedule. It returns only after its attempts have.
 func (u *Uploader) loop(ctx context.Context, once bool) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	results := make(chan result)
 	causes := map[string]error{}
 	under := 0
@@ -186,6 +191,10 @@ func (u *Uploader) loop(ctx context.Context, once bool) error {
 		select {
 		case r := <-results:
 			under--
+			if fatal(r.err) {
+				cancel(r.err)
+				r.outcome = OutcomeCanceled
+			}
 			u.settle(r, once, causes)
 		case <-wake:
 			wake = u.reload()
@@ -201,9 +210,15 @@ func (u *Uploader) loop(ctx context.Context, once bool) error {
 		}
 	}
 	if !once {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	return u.undelivered(ctx, causes)
+}
+
+// fatal reports that the spool has to be opened anew: no attempt can be acknowledged any more.
+func fatal(err error) bool {
+	var f *spool.FatalError
+	return errors.As(err, &f) || errors.Is(err, spool.ErrClosed)
 }
 
 // restart ends all pauses.
@@ -220,7 +235,7 @@ func (u *Uploader) restart() {
 // reload reads the queue and returns the channel for the next wake-up. The channel is fetched first: what becomes
 // pending between the two is then in the list or announced, never neither.
 func (u *Uploader) reload() <-chan struct{} {
-	wake := u.queue.Wake()
+	wake := u.queue.Changed()
 	pending := u.queue.Pending()
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -276,7 +291,7 @@ func (u *Uploader) undelivered(ctx context.Context, causes map[string]error) err
 	for _, name := range names {
 		e.Causes = append(e.Causes, causes[name])
 	}
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		e.Causes = append(e.Causes, err)
 	}
 	return e
