@@ -1,0 +1,326 @@
+package inbox
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Inbox is the daemon's side. Its methods may be called by several goroutines; the lock on disk orders them.
+type Inbox struct {
+	dir string
+	opt Options
+}
+
+// Create makes what is missing at dir (the directory, too, if its parent is there), writes the limit down and returns
+// the daemon's side. It is called at every start; segments that are there stay. It blocks for the lock.
+func Create(dir string, opt Options) (*Inbox, error) {
+	b := &Inbox{dir, opt.withDefaults()}
+	if err := b.directory(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("create inbox: %w", err)
+	}
+	if err := b.directory(filepath.Join(dir, rescueName), 0o770); err != nil {
+		return nil, fmt.Errorf("create inbox: %w", err)
+	}
+	for _, name := range []string{lockName, refusedName} {
+		f, err := b.create(filepath.Join(dir, name), 0)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("create inbox: %w", err)
+		}
+	}
+	if err := b.writeLimit(); err != nil {
+		return nil, fmt.Errorf("create inbox: %w", err)
+	}
+	err := b.locked(func() error {
+		list, err := segments(dir)
+		if err == nil && len(list) == 0 {
+			err = b.newSegment(1)
+		}
+		return errors.Join(err, syncDir(dir, b.opt))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create inbox: %w", err)
+	}
+	return b, nil
+}
+
+// directory makes dir or gives an existing one its mode, if it is ours to do so; tmpfiles has usually made it.
+func (b *Inbox) directory(dir string, mode fs.FileMode) error {
+	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := checkDir(dir); err != nil {
+		return err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if ok && b.opt.GID > 0 && int(stat.Gid) != b.opt.GID {
+		if err := os.Lchown(dir, -1, b.opt.GID); err != nil {
+			return err
+		}
+	}
+	// After chown, which clears the bit. It hands the group down to every file made here.
+	if want := mode | fs.ModeSetgid; info.Mode().Perm()|info.Mode()&fs.ModeSetgid != want || b.opt.GID > 0 {
+		return os.Chmod(dir, want)
+	}
+	return nil
+}
+
+// create makes or opens a file that the group may write, whatever the umask.
+func (b *Inbox) create(path string, flags int) (*os.File, error) {
+	f, err := openFile(path, os.O_RDWR|os.O_CREATE|flags, 0o660)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && b.opt.GID > 0 {
+		err = f.Chown(-1, b.opt.GID)
+	}
+	if err == nil && info.Mode().Perm() != 0o660 { // left alone when right: it may be root's
+		err = f.Chmod(0o660)
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written
+		return nil, err
+	}
+	return f, nil
+}
+
+// writeLimit replaces the file by rename: a program may be reading it.
+func (b *Inbox) writeLimit() error {
+	path := filepath.Join(b.dir, limitName)
+	f, err := b.create(path+temporary, os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(strconv.FormatInt(b.opt.MaxSize, 10) + "\n")
+	err = errors.Join(err, f.Chmod(0o640), b.opt.sync(f), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(path+temporary, path)
+}
+
+func (b *Inbox) locked(do func() error) error {
+	held, err := lock(b.dir, b.opt)
+	if err != nil {
+		return err
+	}
+	defer held.Close() //nolint:errcheck // releases the lock; nothing was written to it
+	return do()
+}
+
+// newSegment makes an empty segment; the caller holds the lock and syncs the directory.
+func (b *Inbox) newSegment(n uint64) error {
+	f, err := b.create(filepath.Join(b.dir, segmentName(n)), os.O_EXCL)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Dir returns the directory.
+func (b *Inbox) Dir() string { return b.dir }
+
+// Segments lists the segments, oldest first. The last one is still appended to.
+func (b *Inbox) Segments() ([]Segment, error) {
+	list, err := segments(b.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list segments: %w", err)
+	}
+	return list, nil
+}
+
+// Rotate closes the newest segment and begins the next. An empty one stays the newest. When Rotate has returned, the
+// closed segment ends with a newline, is fsynced and never changes again. It blocks for the lock (ErrLocked).
+func (b *Inbox) Rotate() error {
+	err := b.locked(func() error {
+		list, err := segments(b.dir)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return errors.Join(b.newSegment(1), syncDir(b.dir, b.opt))
+		}
+		newest := list[len(list)-1]
+		if err := b.finish(newest.Path); err != nil {
+			return err
+		}
+		if info, err := os.Lstat(newest.Path); err != nil || info.Size() == 0 {
+			return err
+		}
+		return errors.Join(b.newSegment(newest.Number+1), syncDir(b.dir, b.opt))
+	})
+	if err != nil {
+		return fmt.Errorf("rotate inbox: %w", err)
+	}
+	return nil
+}
+
+// finish cuts half a line off a segment and fsyncs it.
+func (b *Inbox) finish(path string) error {
+	f, err := openFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = cutTail(f)
+	if err == nil {
+		err = b.opt.sync(f)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// Remove deletes segment number n. Call it only after every batch that holds lines of it was released. The newest
+// segment is refused with ErrNewest; one that is not there is no error, so Remove can be repeated after a crash.
+// The removal is durable on return.
+func (b *Inbox) Remove(n uint64) error {
+	list, err := segments(b.dir)
+	if err != nil {
+		return fmt.Errorf("remove segment %d: %w", n, err)
+	}
+	for i, s := range list {
+		if s.Number != n {
+			continue
+		}
+		if i == len(list)-1 {
+			return fmt.Errorf("remove segment %d: %w", n, ErrNewest)
+		}
+		if err := os.Remove(s.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove segment: %w", err)
+		}
+	}
+	if err := syncDir(b.dir, b.opt); err != nil {
+		return fmt.Errorf("remove segment %d: %w", n, err)
+	}
+	return nil
+}
+
+// Refused returns how many alerts the program has refused at the limit since the inbox was made.
+func (b *Inbox) Refused() (int64, error) {
+	info, err := os.Lstat(filepath.Join(b.dir, refusedName))
+	if err != nil {
+		return 0, fmt.Errorf("read refusals: %w", missing(err))
+	}
+	return info.Size(), nil
+}
+
+const temporary = ".tmp"
+
+// unfinished is how old a file without its final name must be before it counts as left behind by a dead program.
+const unfinished = 10 * time.Minute
+
+type rescueFile struct {
+	name string
+	size int64
+	info fs.FileInfo
+}
+
+// rescueFiles lists what lies in rescue, oldest first; the program may not list it in full if one vanishes meanwhile.
+func rescueFiles(dir string) ([]rescueFile, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, rescueName))
+	if err != nil {
+		return nil, missing(err)
+	}
+	var list []rescueFile
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil {
+			list = append(list, rescueFile{entry.Name(), info.Size(), info})
+		}
+	}
+	slices.SortFunc(list, func(a, b rescueFile) int { return strings.Compare(a.name, b.name) })
+	return list, nil
+}
+
+// Rescue turns the files in rescue into segments, each by one rename: it is either still there or already a segment,
+// so no crash loses or doubles an alert. It returns how many. Names of anything else found there come in strange, which
+// is left alone: it is no alert, and the group wazuh may write there. Rescue blocks for the lock only if there is work.
+func (b *Inbox) Rescue() (picked int, strange []string, err error) {
+	waiting, err := rescueFiles(b.dir)
+	if err != nil {
+		return 0, nil, fmt.Errorf("pick up rescue files: %w", err)
+	}
+	var ready []string
+	for _, r := range waiting {
+		switch {
+		case strings.HasSuffix(r.name, suffix) && ordinary(r.info):
+			ready = append(ready, r.name)
+		case strings.HasSuffix(r.name, temporary) && ordinary(r.info):
+			if b.opt.Now().Sub(r.info.ModTime()) > unfinished {
+				err = errors.Join(err, os.Remove(filepath.Join(b.dir, rescueName, r.name))) // never acknowledged
+			}
+		default:
+			strange = append(strange, r.name)
+		}
+	}
+	if len(ready) > 0 {
+		err = errors.Join(err, b.locked(func() (err error) {
+			picked, err = b.adopt(ready)
+			return err
+		}))
+	}
+	if err != nil {
+		return picked, strange, fmt.Errorf("pick up rescue files: %w", err)
+	}
+	return picked, strange, nil
+}
+
+// ordinary is a regular file with one name: a second name would let its owner change the segment's place in the order.
+func ordinary(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.Mode().IsRegular() && stat.Nlink == 1
+}
+
+// adopt runs under the lock. What was the newest segment is finished first, for it is no longer the one appended to.
+func (b *Inbox) adopt(names []string) (picked int, err error) {
+	list, err := segments(b.dir)
+	if err != nil {
+		return 0, err
+	}
+	next := uint64(1)
+	if len(list) > 0 {
+		newest := list[len(list)-1]
+		if err := b.finish(newest.Path); err != nil {
+			return 0, err
+		}
+		next = newest.Number + 1
+	}
+	for _, name := range names {
+		from, to := filepath.Join(b.dir, rescueName, name), filepath.Join(b.dir, segmentName(next))
+		if err := os.Rename(from, to); err != nil {
+			return picked, errors.Join(err, b.topUp(next))
+		}
+		b.opt.step("adopted")
+		// Looked at again now that only the daemon can change the name: in rescue it may have been swapped.
+		info, err := os.Lstat(to)
+		if err != nil {
+			return picked, err
+		}
+		if !ordinary(info) {
+			if err := os.Rename(to, from); err != nil { // the next call names it as strange
+				return picked, err
+			}
+			continue
+		}
+		picked++
+		next++
+	}
+	return picked, b.topUp(next)
+}
+
+// topUp puts a segment of the daemon's own on top and makes the names durable.
+func (b *Inbox) topUp(n uint64) error {
+	return errors.Join(b.newSegment(n), syncDir(b.dir, b.opt), syncDir(filepath.Join(b.dir, rescueName), b.opt))
+}
