@@ -53,7 +53,7 @@ func TestStorageLimits(t *testing.T) {
 			ev.Unmapped = append(ev.Unmapped, ocsf.KeyValue{Key: fmt.Appendf(nil, "k%d.%s", i, random(r, 90)), Value: []byte(random(r, 300))})
 		}
 	})
-	add(3, func(_ int, ev *ocsf.Event) { setText(ev.Root, "raw_data", random(r, 700_000)) })
+	add(6, func(i int, ev *ocsf.Event) { setText(ev.Root, "raw_data", random(r, 400_000+300_000*(i%2))) })
 	add(3, func(_ int, ev *ocsf.Event) { setText(child(ev.Root, "device"), "name", random(r, 200_000)) })
 	add(25000, func(_ int, ev *ocsf.Event) { setNum(ev.Root, "class_uid", 2999) })
 
