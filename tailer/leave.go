@@ -13,7 +13,7 @@ func (t *Tailer) finish() {
 	m := Mark{File: s.name, Head: s.head, Tail: fingerprint(t.win.guard()), End: t.win.offset()}
 	if s.gz != nil {
 		if size, err := contentSize(s); err == nil {
-			t.archiveSize[s.name] = size
+			t.archiveSize[s.name+s.head.Hash] = size
 		}
 	}
 	t.pos = t.here()
@@ -47,7 +47,7 @@ func (t *Tailer) mark(m Mark) {
 		return
 	}
 	i := slices.IndexFunc(t.pos.Done, func(d Mark) bool { return order(d.File) <= order(m.File) })
-	if gone := t.pos.Done[i].File; t.pos.Floor == "" || order(gone) > order(t.pos.Floor) {
+	if gone := t.pos.Done[i].File; aboveFloor(gone, t.pos.Floor) {
 		t.pos.Floor = gone
 	}
 	t.pos.Done = slices.Delete(t.pos.Done, i, i+1)
@@ -224,7 +224,7 @@ func (t *Tailer) behind() (int64, error) {
 		return 0, err
 	}
 	live := current{path: path, id: identify(info)}
-	segs, err := t.opt.Log.list(t.opt.FS, t.pos.Floor)
+	segs, err := t.list()
 	if err != nil {
 		return 0, err
 	}
@@ -239,7 +239,7 @@ func (t *Tailer) behind() (int64, error) {
 		return 0, nil
 	}
 	for _, seg := range segs {
-		if seg.name == live.name || t.cur != nil && seg.name == open {
+		if seg == live.seg || t.cur != nil && seg.name == open {
 			continue
 		}
 		size, err := t.unreadIn(seg)

@@ -17,7 +17,7 @@ type Position struct {
 	// Offset is the end of the last consumed line, in bytes of the uncompressed content.
 	Offset int64 `json:"offset"`
 	// Floor is a file name: files up to it that have no mark in Done are not ours to read. They were shipped long ago,
-	// or they are older than the very first start.
+	// or they are older than the very first start. "-" when there was none older; empty only in a position made by hand.
 	Floor string `json:"floor,omitempty"`
 	// Done are the last files left behind, newest last, at most 64: a file opened again (clock stepped back, restart,
 	// relink) resumes at its End instead of 0.

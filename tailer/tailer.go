@@ -61,7 +61,7 @@ type Tailer struct {
 
 	missingSince time.Time
 	waiting      archiveWait
-	archiveSize  map[string]int64 // archives read to their end by this process, by name: content size as their trailer has it
+	archiveSize  map[string]int64 // archives read to their end by this process, by name and head: content size as their trailer has it
 	unread       map[string]int64 // sizes of files waiting to be read, when last looked at
 	startTime    time.Time        // with skipping: the time before which lines are skipped
 	scratch      [tailLen]byte

@@ -12,6 +12,13 @@ import (
 // relinkTries bounds how often the choice of a file is repeated when the log is rotated meanwhile.
 const relinkTries = 4
 
+// noFloor is the floor below every file.
+const noFloor = "-"
+
+func aboveFloor(name, floor string) bool {
+	return floor == "" || floor == noFloor || order(name) > order(floor)
+}
+
 // current is the file being written, as far as names tell.
 type current struct {
 	path string
@@ -116,7 +123,7 @@ func (t *Tailer) advance() error {
 		if err != nil && !(missing && t.locating) {
 			return err // without the live file nobody can tell which of the others are finished
 		}
-		segs, listErr := t.opt.Log.list(t.opt.FS, t.pos.Floor)
+		segs, listErr := t.list()
 		if listErr != nil {
 			return listErr
 		}
@@ -159,6 +166,54 @@ func (t *Tailer) advance() error {
 	return io.EOF
 }
 
+// list returns the files of the log. Plain and archive of one name are one file, the plain one is read; but when they
+// begin differently they are two, the archive first: the clock stepped back to a day that was compressed already.
+func (t *Tailer) list() ([]segment, error) {
+	segs, err := t.opt.Log.list(t.opt.FS, t.pos.Floor)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]segment, 0, len(segs))
+	for _, seg := range segs {
+		if seg.plain && seg.gz {
+			same, err := t.sameFile(seg)
+			if err != nil {
+				return nil, err
+			}
+			if !same {
+				archive := seg
+				archive.plain = false
+				all = append(all, archive)
+			}
+			seg.gz = false
+		}
+		all = append(all, seg)
+	}
+	return all, nil
+}
+
+// sameFile reports whether plain file and archive of one name are the same file, as while monitord is compressing it.
+func (t *Tailer) sameFile(seg segment) (bool, error) {
+	archive, err := openArchive(t.opt.FS, seg.path+gzSuffix, seg.name)
+	if errors.Is(err, errArchive) || errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer archive.close()
+	plain, err := openPlain(t.opt.FS, seg.path, seg.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer plain.close()
+	same, err := plain.begins(archive.head)
+	return same || archive.head.Len == 0, err
+}
+
 // begin applies StartAt: it sets the floor, and for the end opens the live file there.
 func (t *Tailer) begin(live current, segs []segment) (raced bool, err error) {
 	now := t.opt.Now()
@@ -181,6 +236,7 @@ func (t *Tailer) begin(live current, segs []segment) (raced bool, err error) {
 		// The first alerts of a day may stand in the file before: an idle manager rotates up to a second after them.
 		floor--
 	}
+	t.pos.Floor = noFloor
 	if floor >= 0 {
 		t.pos.Floor = segs[floor].name
 	}
@@ -248,7 +304,7 @@ func lastNewline(s *source) (end int64, guard []byte, err error) {
 func (t *Tailer) oldestUnread(segs []segment, live current) (next segment, found bool, err error) {
 	clear(t.unread)
 	for _, seg := range segs {
-		if seg.name == live.name {
+		if seg == live.seg {
 			continue
 		}
 		size, err := t.unreadIn(seg)
@@ -288,7 +344,7 @@ func (t *Tailer) vanished(segs []segment) error {
 // mark that is above the floor is never done with, even when empty: only opening it tells.
 func (t *Tailer) unreadIn(seg segment) (int64, error) {
 	marks := t.marksOf(seg.name)
-	if len(marks) == 0 && t.pos.Floor != "" && order(seg.name) <= order(t.pos.Floor) {
+	if len(marks) == 0 && !aboveFloor(seg.name, t.pos.Floor) {
 		return -1, nil
 	}
 	if !seg.plain {
@@ -348,7 +404,7 @@ func (t *Tailer) unreadInArchive(seg segment, marks []Mark) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if done, ok := t.archiveSize[seg.name]; ok && done == size {
+	if done, ok := t.archiveSize[seg.name+src.head.Hash]; ok && done == size {
 		return -1, nil
 	}
 	for _, m := range marks {
@@ -555,6 +611,7 @@ func (t *Tailer) floorFor(p Position, segs []segment) {
 	}
 	today := Today().firstDay(t.opt.Now())
 	dated := t.opt.Log.path(p.File) != ""
+	t.pos.Floor = noFloor
 	for _, seg := range segs {
 		if dated && order(seg.name) < order(p.File) || !dated && seg.day.Before(today) {
 			t.pos.Floor = seg.name
