@@ -47,10 +47,10 @@ type Leaf struct {
 }
 
 const (
-	maxLeaves = 1 << 16 // a line with more fields is refused; analysisd writes some 300 at most
-	maxDepth  = 48      // objects nested deeper are kept as one JSON leaf
-	maxPrefix = 512     // the same for objects whose path is longer: it would be repeated in each of their leaves
-	keepBytes = 1 << 20 // buffers larger than this are not kept for the next, ordinary alert
+	maxLeaves      = 1 << 16 // a line with more fields is refused; analysisd writes some 300 at most
+	maxObjectDepth = 48      // objects nested deeper are kept as one JSON leaf
+	maxPrefix      = 512     // the same for objects whose path is longer: it would be repeated in each of their leaves
+	keepBytes      = 1 << 20 // buffers larger than this are not kept for the next, ordinary alert
 )
 
 // splicePoint is how every line of analysisd begins: a line cut by a crash has the next one glued to it.

@@ -114,7 +114,7 @@ func (s *scanner) value(hash uint64, depth int) error {
 			return errNotObject
 		}
 		return s.a.add(s.a.prefix, hash, LeafText, text)
-	case c == '{' && depth < maxDepth && len(s.a.prefix) <= maxPrefix:
+	case c == '{' && depth < maxObjectDepth && len(s.a.prefix) <= maxPrefix:
 		if !s.a.index.addObject(hash) || s.a.index.hasLeaf(hash) {
 			s.a.irregular = true
 		}

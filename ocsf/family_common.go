@@ -1,3 +1,36 @@
 package ocsf
 
-func fillCommon(d *draft) {}
+// fillCommon takes the static fields of data, which decoders of all kinds fill, and the names that devices which log
+// key=value or JSON use for the same things. It runs after the family and never replaces what the family set.
+func fillCommon(d *draft) {
+	ev := d.evidence()
+	if ev == nil || !d.a.Has("data") {
+		return
+	}
+	src, dst := d.source(), d.destination()
+	endpoint(src, d.first("data.srcip", "data.src_ip", "data.source_ip", "data.source_address", "data.client_ip", "data.remote_ip", "data.src"),
+		d.first("data.srcport", "data.src_port", "data.source_port", "data.s_port", "data.spt"))
+	endpoint(dst, d.first("data.dstip", "data.dst_ip", "data.dest_ip", "data.destination_ip", "data.destination_address", "data.dst"),
+		d.first("data.dstport", "data.dst_port", "data.dest_port", "data.destination_port", "data.dpt"))
+	src.Text("mac", d.first("data.srcmac", "data.src_mac", "data.smac"))
+	dst.Text("mac", d.first("data.dstmac", "data.dst_mac", "data.dmac"))
+	src.Text("interface_name", d.first("data.srcintf", "data.src_interface", "data.inbound_interface", "data.in_iface", "data.in_interface"))
+	dst.Text("interface_name", d.first("data.dstintf", "data.dst_interface", "data.outbound_interface", "data.out_interface"))
+	src.Text("zone", d.first("data.srczone", "data.src_zone", "data.source_zone"))
+	dst.Text("zone", d.first("data.dstzone", "data.dst_zone", "data.destination_zone"))
+	src.Struct("location").Text("country", d.first("data.srccountry", "data.source_country", "srcgeoip"))
+	dst.Struct("location").Text("country", d.first("data.dstcountry", "data.destination_country", "dstgeoip"))
+	connection(ev, d.first("data.protocol", "data.proto", "data.transport"), d.first("data.direction", "data.conn_direction"), nil)
+	webAddress(ev, d.leaf("data.url"))
+
+	// The one who acted; a second name is the account that was acted upon.
+	from, to := d.first("data.srcuser", "data.username", "data.user"), d.first("data.dstuser")
+	user := d.actor().Struct("user")
+	if from != nil {
+		account(user, from)
+		account(ev.Struct("user"), to)
+	} else {
+		account(user, to)
+	}
+	user.Text("uid", d.leaf("data.uid"))
+}

@@ -22,10 +22,11 @@ func DefaultSeverity() [4]int { return [4]int{4, 8, 11, 15} }
 // Mapper turns alerts into events of one class. It touches no clock, disk or network, and the same alert always makes
 // the same event. A Mapper keeps scratch memory: use one per goroutine.
 type Mapper struct {
-	class *Class
-	opt   Options
-	sha   hash.Hash
-	d     draft
+	class    *Class
+	opt      Options
+	families []family
+	sha      hash.Hash
+	d        draft
 }
 
 // NewMapper returns a mapper to class c.
@@ -33,7 +34,7 @@ func NewMapper(c *Class, opt Options) *Mapper {
 	if opt.Severity == [4]int{} {
 		opt.Severity = DefaultSeverity()
 	}
-	return &Mapper{class: c, opt: opt, sha: sha1.New()}
+	return &Mapper{class: c, opt: opt, families: families(), sha: sha1.New()}
 }
 
 // Map fills ev, an event of the mapper's class, from a parsed alert; ev is reset first. It does not block. ev refers to
@@ -58,9 +59,9 @@ func (m *Mapper) Map(a *Alert, now time.Time, ev *Event) error {
 	d := &m.d
 	d.reset(m, a, ev)
 	d.uid = m.uuid(a.line)
-	d.begin(stamp, ms, offset)
-	f := familyOf(a)
-	if f.fill != nil {
+	d.offset = offset
+	d.begin(stamp, ms)
+	if f := familyOf(m.families, a); f != nil {
 		f.fill(d)
 	}
 	fillCommon(d)

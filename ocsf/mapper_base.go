@@ -6,12 +6,12 @@ import (
 )
 
 // begin sets what every event has and no family may change.
-func (d *draft) begin(stamp *Leaf, ms, offset int64) {
+func (d *draft) begin(stamp *Leaf, ms int64) {
 	r := d.root
 	r.Enum("category_uid", 2)
 	r.Enum("class_uid", int64(d.class.UID))
 	r.Time("time", "time_dt", ms)
-	r.Int("timezone_offset", offset)
+	r.Int("timezone_offset", d.offset)
 
 	md := d.metadata()
 	md.Const("version", d.class.Version)

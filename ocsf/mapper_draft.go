@@ -8,15 +8,16 @@ type draft struct {
 	ev    *Event
 	root  *Object
 
-	uid      []byte // metadata.uid
-	identity []byte // finding uid of a finding that has a life, nil: the id of the alert
-	activity int64  // activityCreate, ...
-	families string // name of the family, for Explain
-	context  []string
+	uid      []byte   // metadata.uid
+	identity []byte   // finding uid of a finding that has a life, nil: the id of the alert
+	activity int64    // activityCreate, ...
+	offset   int64    // of the timestamp, minutes: what the manager's local times are in
+	context  []string // see rest
 
 	scratch []byte
 	sources []int32
 	texts   [][]byte
+	words   []*Leaf
 	path    []byte
 	claimed []bool // by leaf
 	profile uint32 // bit per entry of class.Profiles
@@ -108,9 +109,9 @@ func (d *draft) remediation() *Object {
 	return d.root.Struct("remediation")
 }
 
-// rest asks for every leaf under the dotted path that no attribute takes to be kept, as JSON, in evidences[].data.
+// rest asks for every leaf at or under the dotted paths that no attribute takes to be kept, as JSON, in evidences[].data.
 // In classes without evidences these leaves stay in unmapped.
-func (d *draft) rest(path string) { d.context = append(d.context, path) }
+func (d *draft) rest(paths ...string) { d.context = append(d.context, paths...) }
 
 // cloud fills the cloud profile; the provider is required by OCSF.
 func (d *draft) cloud(provider string, region, account *Leaf, accountType int64) {
