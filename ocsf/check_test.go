@@ -246,7 +246,7 @@ func eventCases() map[string]eventCase {
 		"not UTF-8 in a list":          {set: with{"metadata.labels": []string{"fine", "\xff"}}, attribute: "metadata.labels[1]", rule: RuleUTF8},
 
 		"ip":                 {set: with{"device.ip": "192.0.2.300"}, attribute: "device.ip", rule: RuleIP, judge: "regex"},
-		"ip of the pattern":  {set: with{"device.ip": "1a2b3c4"}, attribute: "device.ip", rule: RuleIP, judge: "-"},
+		"ip of the pattern":  {set: with{"device.ip": "1a2b3c4"}, attribute: "device.ip", rule: RuleIP},
 		"ip with blanks":     {set: with{"device.ip": " 192.0.2.3"}, attribute: "device.ip", rule: RuleIP, judge: "-"},
 		"ip, version 6":      {set: with{"device.ip": "2001:db8::1"}},
 		"host name":          {set: with{"device.hostname": "WIN_SRV"}, attribute: "device.hostname", rule: RulePattern},

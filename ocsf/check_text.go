@@ -23,13 +23,17 @@ func (t *textType) fault(v []byte) string {
 	switch {
 	case !utf8.Valid(v):
 		return RuleUTF8
-	// The characters are only counted when the bytes alone do not settle it.
-	case t.maxChars > 0 && len(v) > t.maxChars && utf8.RuneCount(v) > t.maxChars:
+	case t.tooLong(v):
 		return RuleLength
 	case t.valid != nil && !t.valid(v):
 		return t.rule
 	}
 	return ""
+}
+
+// tooLong counts the characters only when the bytes alone do not settle it.
+func (t *textType) tooLong(v []byte) bool {
+	return t.maxChars > 0 && len(v) > t.maxChars && utf8.RuneCount(v) > t.maxChars
 }
 
 func isAlnum(c byte) bool {
