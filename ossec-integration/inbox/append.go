@@ -2,8 +2,6 @@ package inbox
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -152,10 +150,8 @@ func toRescue(dir string, record []byte, opt Options) error {
 	if err := checkDir(rescue); err != nil {
 		return err
 	}
-	random := make([]byte, 8)
-	_, _ = rand.Read(random) // never fails
-	// The time comes first so that the daemon takes them in their order.
-	name := filepath.Join(rescue, fmt.Sprintf("%020d-%s", opt.Now().UnixNano(), hex.EncodeToString(random)))
+	// The time comes first so that the daemon takes them in their order; O_EXCL below refuses a name used twice.
+	name := filepath.Join(rescue, fmt.Sprintf("%020d-%d", opt.Now().UnixNano(), os.Getpid()))
 	f, err := openFile(name+temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o660)
 	if err != nil {
 		return err
