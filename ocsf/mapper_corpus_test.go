@@ -92,14 +92,14 @@ func TestCorpusIsValid(t *testing.T) {
 				if mapped == 0 {
 					t.Fatal("no alert fills this class")
 				}
-				judge(t, version, out)
+				judgeEvents(t, version, out)
 			})
 		}
 	}
 }
 
-// judge runs validate.py over events.
-func judge(t *testing.T, version string, events []byte) {
+// judgeEvents runs validate.py over events.
+func judgeEvents(t *testing.T, version string, events []byte) {
 	t.Helper()
 	shared := sharedDir(t)
 	file := filepath.Join(t.TempDir(), "events.ndjson")
