@@ -7,7 +7,36 @@ import (
 	"slices"
 )
 
-// finish leaves the current file behind: it was read to its end and its successor is linked.
+// detour leaves the live file, at the end of its last whole line, if another one is unread: the clock was wrong and
+// right again between two looks, or while nobody looked. It looks when the first live file was read and then once a
+// minute. Otherwise it is io.EOF.
+func (t *Tailer) detour() error {
+	now := t.opt.Now()
+	since := now.Sub(t.lookedAround)
+	if t.cur.path == "" || !t.opt.Log.revisits() || since >= 0 && since < detourInterval {
+		return io.EOF
+	}
+	t.lookedAround = now
+	segs, err := t.list()
+	if err != nil {
+		return err
+	}
+	live := current{id: t.cur.id, path: t.cur.path}
+	if err := t.nameLive(&live, segs); err != nil {
+		return err
+	}
+	_, found, err := t.oldestUnread(segs, live)
+	if err != nil {
+		return err
+	}
+	if !found || live.name != t.cur.name {
+		return io.EOF
+	}
+	t.finish()
+	return nil
+}
+
+// finish leaves the current file behind, marked with the end of its last whole line.
 func (t *Tailer) finish() {
 	s := t.cur
 	m := Mark{File: s.name, Head: s.head, Tail: fingerprint(t.win.guard()), End: t.win.offset()}
@@ -24,7 +53,6 @@ func (t *Tailer) finish() {
 		t.pos = Position{File: s.name, Floor: t.pos.Floor, Done: t.pos.Done}
 	}
 	t.mark(m)
-	t.opt.OnEvent(Event{Kind: Finished, File: s.name, Offset: m.End})
 }
 
 // mark remembers a file that was left behind. With more than maxMarks the oldest goes, but none of a file newer than the

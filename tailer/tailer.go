@@ -18,6 +18,7 @@ const (
 	archiveWarning  = time.Minute      // an archive that does not end is reported after this
 	archivePatience = time.Hour        // and given up after this, if it did not change
 	unlinkedWarning = 10 * time.Minute // how often Unlinked is repeated
+	detourInterval  = time.Minute      // how often a live file that is read to its end is left for another
 	missingPatience = 5 * time.Second  // alerts.json is missing for 41 us at each rotation
 )
 
@@ -60,6 +61,7 @@ type Tailer struct {
 	exposed  bool // bytes returned are in no other file
 
 	missingSince time.Time
+	lookedAround time.Time // when detour last looked
 	waiting      archiveWait
 	archiveSize  map[string]int64 // archives read to their end by this process, by name and head: content size as their trailer has it
 	unread       map[string]int64 // sizes of files waiting to be read, when last looked at
@@ -266,7 +268,7 @@ func (t *Tailer) fill() (Line, error) {
 			return Line{}, err
 		}
 		if !successor {
-			return Line{}, io.EOF
+			return Line{}, t.detour()
 		}
 		// Drained before the relink was seen is not drained: analysisd flushes the rest when it closes, just before.
 		s.final, s.verified = true, false
@@ -278,6 +280,7 @@ func (t *Tailer) fill() (Line, error) {
 		return line, nil
 	}
 	t.finish()
+	t.opt.OnEvent(Event{Kind: Finished, File: t.pos.File, Offset: t.pos.Offset})
 	return Line{}, nil
 }
 
