@@ -32,6 +32,8 @@ type Lines interface {
 	Next(ctx context.Context) (tailer.Line, error)
 	// Position is where reading goes on after the last line returned.
 	Position() tailer.Position
+	// Exposed reports that a line returned since the last Position has become the only copy there is.
+	Exposed() bool
 	// Rewind makes the next call of Next start at p again. An error means that this input cannot go back.
 	Rewind(p tailer.Position) error
 }
@@ -200,7 +202,7 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		case err == nil:
 		case errors.Is(err, io.EOF):
 			r.input.over(r.opt.Log, "input readable again")
-			return false, nil
+			return false, r.begin(now)
 		case errors.As(err, &h.gap):
 		case ctx.Err() != nil:
 			return false, nil
@@ -213,6 +215,18 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return true, nil
+}
+
+// begin commits the place of the very first start before anything is read there: a daemon that starts at the end and is
+// restarted before the first alert must not start at another end.
+func (r *Relay) begin(now time.Time) error {
+	if !r.committed.IsZero() || !r.build.empty() || r.opt.Lines.Position().IsZero() {
+		return nil
+	}
+	if err := r.build.begin(now, false); err != nil {
+		return err
+	}
+	return r.seal("first start")
 }
 
 // hold keeps what a full store could not take; any other error is the caller's.
@@ -315,7 +329,7 @@ func (r *Relay) sealIfDue(more bool) error {
 	if len(r.build.open) >= maxPartitions {
 		return r.seal("partitions")
 	}
-	if r.build.volatile && !more {
+	if !more && (r.build.volatile || r.opt.Lines.Exposed()) {
 		return r.seal("volatile")
 	}
 	if at, ok := r.dueAt(); ok && !r.opt.Clock.Now().Before(at) {

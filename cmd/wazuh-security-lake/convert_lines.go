@@ -160,6 +160,9 @@ func (f *fileLines) rawLine() (data []byte, size int64, sum string, err error) {
 // Position is not stored by a conversion.
 func (f *fileLines) Position() tailer.Position { return tailer.Position{} }
 
+// Exposed is never the case: nobody writes or removes the files of a conversion.
+func (f *fileLines) Exposed() bool { return false }
+
 // Rewind is refused: a conversion starts again as a whole.
 func (f *fileLines) Rewind(tailer.Position) error {
 	return errors.New("a conversion cannot go back")
