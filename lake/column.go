@@ -28,7 +28,9 @@ const (
 // begin makes the column's rows complete up to, not including, row and counts row as begun.
 // It must be called before the first entry of each row, and not for later ones.
 func (c *column) begin(row int) {
-	c.padTo(row)
+	if c.rows < row {
+		c.padTo(row)
+	}
 	c.rows = row + 1
 }
 

@@ -122,6 +122,7 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 	for i := range e.columns {
 		e.columns[i].leaf = &l.leaves[i]
 	}
+	e.scratch.init()
 	e.Reset(w)
 	return e, nil
 }
@@ -226,8 +227,10 @@ func (e *Encoder) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep,
 		}
 		v := &o.Values[i]
 		switch {
-		case !present(a, v):
-			e.null(a, row, rep, def)
+		case !v.Set || (a.list || a.kind == ocsf.KindObject) && !present(a, v):
+			if rep|def != 0 { // else column.padTo makes up for it
+				e.null(a, row, rep, def)
+			}
 		case a.list:
 			if err := e.list(a, v, row, rep, def); err != nil {
 				return err
@@ -291,11 +294,9 @@ func (e *Encoder) mapping(a *attr, pairs []ocsf.KeyValue, row int) {
 
 // null adds a null at the given levels to every column below a.
 func (e *Encoder) null(a *attr, row int, rep, def uint8) {
-	if rep == 0 && def == 0 {
-		return // made up for by column.padTo
-	}
-	for i := a.first; i < a.last; i++ {
-		e.columns[i].null(row, rep, def)
+	columns := e.columns[a.first:a.last]
+	for i := range columns {
+		columns[i].null(row, rep, def)
 	}
 	e.buffered += int64(a.last-a.first) * nullCost
 }

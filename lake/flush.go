@@ -16,7 +16,16 @@ type scratch struct {
 	order  []int32         // rows by time
 	places []place         // where each row begins in the column at hand
 	values []parquet.Value // one chunk
-	nulls  []parquet.Value // pageRows zero Values: null at level 0; never written
+	// null has the null of every level byte, and nulls, where it was needed, a whole chunk of it. Both are written
+	// once: the library only reads them.
+	null  [256]parquet.Value
+	nulls [1 << repShift][]parquet.Value
+}
+
+func (s *scratch) init() {
+	for l := range s.null {
+		s.null[l] = parquet.NullValue().Level(l>>repShift, l&defMask, 0)
+	}
 }
 
 // place is the first entry of a row and the first value at or after it.
@@ -65,16 +74,22 @@ func (e *Encoder) sortRows() []int32 {
 // returns the number of rows the library counted.
 func (e *Encoder) flushColumn(c *column, w *parquet.ColumnWriter, order []int32) (int, error) {
 	if c.rows == 0 {
-		return e.flushNulls(w)
+		return e.flushNulls(w, 0)
 	}
 	c.padTo(len(e.times))
-	f := flusher{column: c, writer: w, values: e.scratch.values[:0]}
+	if len(c.nums) == 0 && len(c.levels) == len(e.times) && bytes.Count(c.levels, c.levels[:1]) == len(c.levels) {
+		return e.flushNulls(w, c.levels[0]) // a null at the same level in every row, in whatever order
+	}
+	f := flusher{column: c, writer: w, nulls: &e.scratch.null, values: e.scratch.values[:0], lastIndex: -1}
 	var err error
-	if order == nil {
-		err = f.inOrder()
-	} else {
+	switch {
+	case order != nil:
 		e.scratch.places = c.places(e.scratch.places[:0])
 		err = f.byOrder(order, e.scratch.places)
+	case c.maxRep == 0:
+		err = f.flat()
+	default:
+		err = f.inOrder()
 	}
 	if err == nil {
 		err = f.write()
@@ -86,23 +101,27 @@ func (e *Encoder) flushColumn(c *column, w *parquet.ColumnWriter, order []int32)
 	return f.rows, err
 }
 
-// flushNulls writes a column that no row touched: the shared slice makes it nearly free.
-func (e *Encoder) flushNulls(w *parquet.ColumnWriter) (int, error) {
-	if e.scratch.nulls == nil {
-		e.scratch.nulls = make([]parquet.Value, pageRows)
+// flushNulls writes a column that has the same null in every row: the shared slice makes it nearly free.
+func (e *Encoder) flushNulls(w *parquet.ColumnWriter, level byte) (int, error) {
+	nulls := e.scratch.nulls[level&defMask]
+	if nulls == nil {
+		nulls = slices.Repeat([]parquet.Value{e.scratch.null[level&defMask]}, chunkRows)
+		e.scratch.nulls[level&defMask] = nulls
 	}
-	rows := 0
-	for left := len(e.times); left > 0; left -= pageRows {
-		n, err := w.WriteRowValues(e.scratch.nulls[:min(left, pageRows)])
+	rows, page := 0, 0
+	for left := len(e.times); left > 0; left -= chunkRows {
+		if page+chunkRows > pageRows {
+			if err := w.Flush(); err != nil {
+				return rows, err
+			}
+			page = 0
+		}
+		n, err := w.WriteRowValues(nulls[:min(left, chunkRows)])
 		if err != nil {
 			return rows, err
 		}
 		rows += n
-		if left > pageRows {
-			if err := w.Flush(); err != nil {
-				return rows, err
-			}
-		}
+		page += n
 	}
 	return rows, nil
 }
@@ -125,15 +144,71 @@ func (c *column) places(dst []place) []place {
 type flusher struct {
 	*column
 	writer *parquet.ColumnWriter
+	nulls  *[256]parquet.Value
 	values []parquet.Value
 
-	chunk    int    // bytes in values, as the library will count them
-	chunkRow int    // rows in values
-	page     int    // rows in the library's current page
-	room     int    // text bytes gone to the dictionary since the library last looked at its size
-	last     []byte // the last text that was counted into room
-	longest  int    // the longest text
-	rows     int    // rows the library counted
+	chunk    int // bytes in values, as the library will count them
+	chunkRow int // rows in values
+	text     int // bytes that values may add to the dictionary
+	page     int // rows in the library's current page
+	room     int // bytes that may have gone to the dictionary since the library last looked at its size
+	longest  int // the longest text
+	rows     int // rows the library counted
+
+	last      parquet.Value // the value made last, its index and its repetition level
+	lastIndex int
+	lastRep   byte
+}
+
+// flat adds all rows of a column without repetition as they lie: one entry is one row.
+func (f *flusher) flat() error {
+	value := 0
+	for _, l := range f.levels {
+		if l != f.maxDef {
+			if f.chunkRow == chunkRows {
+				if err := f.write(); err != nil {
+					return err
+				}
+			}
+			f.values = append(f.values, f.nulls[l])
+			f.chunkRow++
+			continue
+		}
+		width := f.width(value)
+		if f.chunkRow == chunkRows || f.chunkRow > 0 && f.chunk+width > chunkBytes {
+			if err := f.write(); err != nil {
+				return err
+			}
+		}
+		f.values = append(f.values, f.cell(value, 0))
+		f.chunk += width
+		f.chunkRow++
+		value++
+	}
+	return nil
+}
+
+// cell returns value i for repetition level rep. A run of the same value is made, and counted for the dictionary,
+// once: constant columns, the common case, never end a page early.
+func (f *flusher) cell(i int, rep byte) parquet.Value {
+	if j := f.lastIndex; j >= 0 && rep == f.lastRep && f.same(i, j) {
+		return f.last
+	}
+	f.last, f.lastIndex, f.lastRep = f.value(i, int(rep)), i, rep
+	if f.kind == ocsf.KindString {
+		n := int(f.nums[i]) - f.textStart(i)
+		f.longest = max(f.longest, n)
+		f.text += n + 4
+	}
+	return f.last
+}
+
+// same reports whether the values i and j are the same bytes.
+func (f *flusher) same(i, j int) bool {
+	if f.kind != ocsf.KindString {
+		return f.nums[i] == f.nums[j]
+	}
+	return bytes.Equal(f.arena[f.textStart(i):f.nums[i]], f.arena[f.textStart(j):f.nums[j]])
 }
 
 // inOrder adds all rows as they lie.
@@ -193,10 +268,10 @@ func (f *flusher) row(entry, end, value, bytes int) error {
 	for ; entry < end; entry++ {
 		l := f.levels[entry]
 		if l&defMask == f.maxDef {
-			f.values = append(f.values, f.value(value, int(l>>repShift)))
+			f.values = append(f.values, f.cell(value, l>>repShift))
 			value++
 		} else {
-			f.values = append(f.values, parquet.NullValue().Level(int(l>>repShift), int(l&defMask), 0))
+			f.values = append(f.values, f.nulls[l])
 		}
 	}
 	f.chunk += bytes
@@ -211,8 +286,7 @@ func (f *flusher) write() error {
 	if len(f.values) == 0 {
 		return nil
 	}
-	text := f.dictionaryBytes()
-	if f.page > 0 && (f.chunk > chunkBytes || f.page+f.chunkRow > pageRows || f.room+text > dictionaryRoom) {
+	if f.page > 0 && (f.chunk > chunkBytes || f.page+f.chunkRow > pageRows || f.dict && f.room+f.text > dictionaryRoom) {
 		if err := f.writer.Flush(); err != nil {
 			return err
 		}
@@ -224,33 +298,10 @@ func (f *flusher) write() error {
 		return err
 	}
 	f.page += f.chunkRow
-	f.room += text
-	clear(f.values) // no pointer into the arena outlives the chunk
+	f.room += f.text
 	f.values = f.values[:0]
-	f.chunk, f.chunkRow = 0, 0
+	f.chunk, f.chunkRow, f.text = 0, 0, 0
 	return nil
-}
-
-// dictionaryBytes is the most that the chunk can add to the column's dictionary. Runs of the same value count once:
-// constant columns, the common case, never end a page early.
-func (f *flusher) dictionaryBytes() int {
-	if !f.dict || f.kind != ocsf.KindString {
-		return 0
-	}
-	sum := 0
-	for i := range f.values {
-		if f.values[i].IsNull() {
-			continue
-		}
-		v := f.values[i].ByteArray()
-		if bytes.Equal(v, f.last) {
-			continue
-		}
-		f.last = v
-		sum += len(v) + 4
-		f.longest = max(f.longest, len(v))
-	}
-	return sum
 }
 
 func doubleValue(bits int64) parquet.Value {
