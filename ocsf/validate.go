@@ -126,6 +126,12 @@ func (v *validator) event(n *node, c *Class) {
 	if want := int64(v.class.UID)*100 + activity; ok && ok2 && uid != want {
 		v.fault("type_uid", RuleTypeUID, "%d, expected class_uid * 100 + activity_id = %d", uid, want)
 	}
+	// The name belongs to the class whatever category_uid says; beside a category_uid of 2 this was reported before.
+	if category, _ := n.get("category_uid").integer(); category != 2 {
+		if text := n.get("category_name"); text != nil && text.kind == stringNode && text.text != "Findings" {
+			v.fault("category_name", RuleCaption, "%s, expected %q", brief(text.text), "Findings")
+		}
+	}
 	if offset, ok := n.get("timezone_offset").integer(); ok && !plausibleOffset(offset) {
 		v.fault("timezone_offset", RuleTimezone, "%d minutes are more than 18 hours", offset)
 	}

@@ -3,9 +3,7 @@ package ocsf
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 )
@@ -48,86 +46,126 @@ var errDepth = fmt.Errorf("nested deeper than %d levels", maxDepth)
 
 // parseNode parses one JSON document, which must fill the line. twice says that some object has a key twice.
 func parseNode(line []byte) (n node, twice bool, err error) {
-	p := nodeParser{line: line, dec: json.NewDecoder(bytes.NewReader(line))}
-	p.dec.UseNumber()
-	n, err = p.value(0)
-	if err != nil {
+	var whole json.RawMessage
+	if err := json.Unmarshal(line, &whole); err != nil { // the syntax of all of it
 		return node{}, false, err
 	}
-	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
-		return node{}, false, errors.New("data after the JSON value")
-	}
-	return n, p.twice, nil
+	p := nodeParser{rest: line}
+	n, err = p.value(0)
+	return n, p.twice, err
 }
 
+// nodeParser takes syntactically valid JSON apart, so that it needs to look at little: ',' and ':' are skipped like
+// blanks, and the first byte of a value says what it is.
 type nodeParser struct {
-	line  []byte
-	dec   *json.Decoder
+	rest  []byte
 	twice bool
+}
+
+// next skips to the next value or closing bracket and returns its first byte.
+func (p *nodeParser) next() byte {
+	p.rest = bytes.TrimLeft(p.rest, " \t\r\n,:")
+	return p.rest[0]
 }
 
 func (p *nodeParser) value(depth int) (node, error) {
 	if depth > maxDepth {
 		return node{}, errDepth
 	}
-	start := p.dec.InputOffset()
-	token, err := p.dec.Token()
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return node{}, err
-	}
-	switch v := token.(type) {
-	case string:
-		return node{kind: stringNode, text: v, loose: looseSurrogate(p.line[start:p.dec.InputOffset()])}, nil
-	case json.Number:
-		return node{kind: numberNode, text: v.String()}, nil
-	case bool:
-		return node{kind: boolNode, truth: v}, nil
-	case json.Delim:
-		if v == '[' {
+	switch c := p.next(); c {
+	case '{', '[':
+		p.rest = p.rest[1:]
+		if c == '[' {
 			return p.array(depth)
 		}
 		return p.object(depth)
+	case '"':
+		text, loose, err := p.string()
+		return node{kind: stringNode, text: text, loose: loose}, err
 	}
-	return node{kind: nullNode}, nil
+	end := bytes.IndexAny(p.rest, " \t\r\n,]}")
+	if end < 0 {
+		end = len(p.rest)
+	}
+	word := string(p.rest[:end])
+	p.rest = p.rest[end:]
+	switch word {
+	case "null":
+		return node{kind: nullNode}, nil
+	case "true", "false":
+		return node{kind: boolNode, truth: word == "true"}, nil
+	}
+	return node{kind: numberNode, text: word}, nil
+}
+
+// string takes a string; loose says that it escapes half of a surrogate pair.
+func (p *nodeParser) string() (text string, loose bool, err error) {
+	end, escaped := 1, false
+	for p.rest[end] != '"' {
+		if p.rest[end] == '\\' {
+			escaped = true
+			end++
+		}
+		end++
+	}
+	raw := p.rest[:end+1]
+	p.rest = p.rest[end+1:]
+	if !escaped {
+		return string(raw[1:end]), false, nil
+	}
+	err = json.Unmarshal(raw, &text)
+	return text, looseSurrogate(raw), err
 }
 
 func (p *nodeParser) array(depth int) (node, error) {
 	n := node{kind: listNode}
-	for p.dec.More() {
+	for p.next() != ']' {
 		el, err := p.value(depth + 1)
 		if err != nil {
 			return node{}, err
 		}
 		n.list = append(n.list, el)
 	}
-	_, err := p.dec.Token()
-	return n, err
+	p.rest = p.rest[1:]
+	return n, nil
 }
 
 func (p *nodeParser) object(depth int) (node, error) {
 	n := node{kind: objectNode}
-	seen := make(map[string]struct{})
-	for p.dec.More() {
-		key, err := p.dec.Token()
+	for p.next() != '}' {
+		key, _, err := p.string()
 		if err != nil {
 			return node{}, err
 		}
-		name, _ := key.(string) // the decoder takes nothing else for a key
-		if _, ok := seen[name]; ok {
-			p.twice = true
-		}
-		seen[name] = struct{}{}
 		v, err := p.value(depth + 1)
 		if err != nil {
 			return node{}, err
 		}
-		n.members = append(n.members, member{name, v})
+		n.members = append(n.members, member{key, v})
 	}
-	_, err := p.dec.Token()
-	return n, err
+	p.rest = p.rest[1:]
+	p.twice = p.twice || n.hasTwins()
+	return n, nil
+}
+
+// hasTwins reports whether a key stands twice. Most objects are so small that comparing all pairs is the fastest way.
+func (n *node) hasTwins() bool {
+	const few = 16
+	if len(n.members) > few {
+		seen := make(map[string]struct{}, len(n.members))
+		for i := range n.members {
+			seen[n.members[i].key] = struct{}{}
+		}
+		return len(seen) < len(n.members)
+	}
+	for i := range n.members {
+		for j := range i {
+			if n.members[i].key == n.members[j].key {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // looseSurrogate reports whether a JSON string, as written, escapes half of a surrogate pair. Such a text has no UTF-8
