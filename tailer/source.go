@@ -140,7 +140,7 @@ const (
 	seekDiffer                   // other bytes stand there
 )
 
-// seek puts the window at offset and compares what stands before it with tail.
+// seek puts the window at offset and compares what stands before it with tail. It stays where it is for seekShort.
 func (s *source) seek(w *window, offset int64, tail Fingerprint) (seekResult, error) {
 	keep := min(offset, tailLen)
 	guard := make([]byte, keep)
@@ -164,9 +164,9 @@ func (s *source) seek(w *window, offset int64, tail Fingerprint) (seekResult, er
 		}
 		have += int64(n)
 	}
+	w.reset(offset, guard)
 	if offset > 0 && !tail.ends(guard) {
 		return seekDiffer, nil
 	}
-	w.reset(offset, guard)
 	return seekSame, nil
 }
