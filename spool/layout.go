@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 const (
@@ -155,15 +156,14 @@ func (l layout) remove(name string) error {
 	return nil
 }
 
-// mkdirAll creates dir and its missing parents and makes their names durable.
+// mkdirAll creates dir and its missing parents. Their names are durable only after syncParents.
 func (l layout) mkdirAll(dir string) error {
 	if _, err := l.fs.Stat(dir); err == nil {
 		return nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	parent := filepath.Dir(dir)
-	if parent != dir {
+	if parent := filepath.Dir(dir); parent != dir {
 		if err := l.mkdirAll(parent); err != nil {
 			return err
 		}
@@ -171,7 +171,24 @@ func (l layout) mkdirAll(dir string) error {
 	if err := l.fs.Mkdir(dir, modeDir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return l.fs.SyncDir(parent)
+	return nil
+}
+
+// syncParents makes the path to the spool durable. A directory this user may not open, or on a read-only
+// file system, was not made by this program and is passed over.
+func (l layout) syncParents() error {
+	dir := l.dir
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	for dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		err := l.fs.SyncDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EINVAL) {
+			return err
+		}
+	}
+	return nil
 }
 
 // dirSize adds up the files of one directory.

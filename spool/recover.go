@@ -137,6 +137,13 @@ func (s *Spool) recover(force bool) error {
 // makeDirs creates what is missing and makes every name durable before it is trusted: the process before may
 // have been killed between a rename and its fsync.
 func (s *Spool) makeDirs() error {
+	// Until there is an instance the path to the spool may be new as well, made by a process that was killed
+	// before it could sync it.
+	if _, err := s.fs.Stat(s.top(instanceName)); errors.Is(err, fs.ErrNotExist) {
+		if err := s.syncParents(); err != nil {
+			return err
+		}
+	}
 	for _, d := range topDirs {
 		if err := s.fs.Mkdir(s.top(d), modeDir); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err

@@ -91,8 +91,8 @@ func (l layout) checkSize(path string, o Object) error {
 
 // Ack records that the destination has the object. After the last one the batch is released. An
 // acknowledgement is not fsynced: lost in a power failure, the object is sent once more under the same key
-// with the same bytes. What a full disk keeps release from doing is retried by the next call of Ack, Begin
-// or Commit and is no error here. Ack of an object that is not waiting does nothing.
+// with the same bytes. What a full disk keeps release from doing is retried by the next call of Ack, Begin,
+// Commit or Settle and is no error here. Ack of an object that is not waiting does nothing.
 func (s *Spool) Ack(ref Ref) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,6 +124,14 @@ func (s *Spool) writeAck(seq uint64, file string) error {
 	// The newline in front ends whatever half a line an earlier failure left.
 	_, err = f.Write([]byte("\n" + file + "\n"))
 	return errors.Join(err, f.Close())
+}
+
+// Settle retries what earlier releases could not finish, for callers with nothing to acknowledge. Only a
+// *FatalError is returned.
+func (s *Spool) Settle() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settle()
 }
 
 // settle moves every batch on as far as it goes. Only a *FatalError is returned; every other failure is
