@@ -48,7 +48,7 @@ func TestKillAtEveryOperation(t *testing.T) {
 
 func TestPowerLossAtEveryOperation(t *testing.T) {
 	t.Parallel()
-	const seeds = 3
+	const seeds = 2
 	for n := 1; ; n++ {
 		done := false
 		for seed := range uint64(seeds) {
@@ -66,7 +66,7 @@ func TestPowerLossAtEveryOperation(t *testing.T) {
 // Recovery is interrupted too, several times, now by a kill, now by a power loss.
 func TestCrashesInARow(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(300) {
+	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		w, f := newWorld(t, crashLines), faultfs.New()
 		for range 2 + r.IntN(8) {
