@@ -46,7 +46,7 @@ func (c catalog) deviceBrief() *ObjectType {
 func (c catalog) endpoint() *ObjectType {
 	return c.host("network_endpoint",
 		"ip", "uid", "name", "hostname", "svc_name", "instance_uid", "interface_uid", "interface_name").
-		scalars("port_t", "port").text("svc_name", "vlan_uid", "vpc_uid").
+		scalars("port_t", "port").text("svc_name", "interface_uid", "vlan_uid", "vpc_uid").
 		object("location", c.location()).done()
 }
 
