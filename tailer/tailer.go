@@ -236,11 +236,12 @@ func firstHead(c chunk) Fingerprint {
 	return fingerprint(append(bytes.Clone(c.data), '\n'))
 }
 
+// blank reports whether a line is nothing but JSON's white space.
 func blank(line []byte) bool {
 	if len(line) > 0 && line[0] > ' ' {
 		return false // the usual case, for the price of one comparison
 	}
-	return len(bytes.TrimSpace(line)) == 0
+	return len(bytes.Trim(line, " \t\r\n")) == 0
 }
 
 // fill reads on in the current file. At its end it finds out whether there is more to come, returns what is left of the
