@@ -14,9 +14,9 @@ import (
 // TestModel lets a manager, a monitord and a reader do what they may do in any order, the reader also crashing back to
 // its last committed position, and asks the judge whether every alert arrived exactly once.
 func TestModel(t *testing.T) {
-	runs := 120
+	runs := 80
 	if testing.Short() {
-		runs = 30
+		runs = 20
 	}
 	for seed := range runs {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { model(t, uint64(seed)) })

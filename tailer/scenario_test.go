@@ -490,6 +490,32 @@ func TestOrphan(t *testing.T) {
 	})
 }
 
+// TestExposed takes the name away from a file whose lines were returned and not yet sealed.
+func TestExposed(t *testing.T) {
+	f := newFollow(t, false)
+	f.ok(f.mgr.Start())
+	f.alerts(5)
+	f.second()
+	f.drain()
+	f.tail.Position()
+	f.alerts(2)
+	f.second()
+	f.drain()
+	if f.tail.Exposed() {
+		t.Error("exposed while the file has its name")
+	}
+	f.ok(os.Remove(filepath.Join(f.mgr.Dir(), f.mgr.File())))
+	f.drain()
+	if !f.tail.Exposed() {
+		t.Error("not exposed although the two lines are nowhere else")
+	}
+	f.tail.Position()
+	f.drain()
+	if f.tail.Exposed() {
+		t.Error("exposed although sealed")
+	}
+}
+
 // TestPlainFile has no dated tree: a container, or a fork of ossec.
 func TestPlainFile(t *testing.T) {
 	plain := func(f *follow) func(text string) {
