@@ -22,7 +22,8 @@ func isSecret(path string) bool {
 }
 
 // maskUserinfo hides user and password of a URL. It does not parse: what is no URL may hold a password as well, so
-// everything between the scheme and the last @ goes. An external ID given to the wrong key is not recognised.
+// everything between the scheme and the last @ goes, and a query, for a presigned URL is a password as well. An
+// external ID given to the wrong key is not recognised.
 func maskUserinfo(text string) string {
 	scheme := ""
 	rest := text
@@ -30,8 +31,12 @@ func maskUserinfo(text string) string {
 		scheme, rest = text[:i+3], text[i+3:]
 	}
 	at := strings.LastIndexByte(rest, '@')
-	if at < 0 || (scheme == "" && !strings.Contains(rest[:at], ":")) || strings.HasPrefix(text, "arn:") {
-		return text // an @ alone is no secret: role names may hold one
+	// An @ alone is no secret: role names may hold one.
+	if at >= 0 && (scheme != "" || strings.Contains(rest[:at], ":")) && !strings.HasPrefix(text, "arn:") {
+		rest = masked + rest[at:]
 	}
-	return scheme + masked + rest[at:]
+	if i := strings.IndexByte(rest, '?'); i >= 0 && scheme != "" {
+		rest = rest[:i+1] + masked
+	}
+	return scheme + rest
 }

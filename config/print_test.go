@@ -134,6 +134,8 @@ func TestMask(t *testing.T) {
 		"user:pw@proxy://x":         "***@proxy://x",
 		"arn:aws:iam::1:role/a@b":   "arn:aws:iam::1:role/a@b",
 		"name@host":                 "name@host",
+		"https://b/k?sig=x":         "https://b/k?***",
+		"https://u:p?w@b/k?sig=x":   "https://***@b/k?***",
 		"s3://bucket":               "s3://bucket",
 	} {
 		if got := maskValue("lake.proxy", in); got != want {

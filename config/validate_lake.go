@@ -59,7 +59,11 @@ func (c *checker) destination() {
 		}
 	case scheme == "s3":
 		if !bucketName(rest) {
-			c.fault(at, "must be s3://BUCKET with a valid bucket name and nothing behind it", got, "a prefix belongs to sources[].s3_location")
+			remedy := "bucket names are 3 to 63 of a-z 0-9 . and -"
+			if strings.Contains(rest, "/") {
+				remedy = "a prefix belongs to sources[].s3_location"
+			}
+			c.fault(at, "must be s3://BUCKET with a valid bucket name and nothing behind it", got, remedy)
 		}
 	case scheme == "file":
 		if c.absolute(at, rest) && c.internal(rest) {

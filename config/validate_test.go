@@ -108,6 +108,10 @@ func TestValidate(t *testing.T) {
 				`copy.ocsf_json: must be s3://BUCKET[/PREFIX], got "s3://Bucket"`,
 			},
 		},
+		"placeholder": {
+			map[string]string{"lake.destination": "s3://aws-security-data-lake-us-east-1-EXAMPLE"},
+			[]string{`lake.destination: must be s3://BUCKET with a valid bucket name and nothing behind it, got "s3://aws-security-data-lake-us-east-1-EXAMPLE"; bucket names are 3 to 63 of a-z 0-9 . and -`},
+		},
 		"destination of another kind": {
 			map[string]string{"lake.destination": "https://user:hunter2@bucket", "copy.ocsf_json": "ftp://x"},
 			[]string{
@@ -156,7 +160,7 @@ func TestValidate(t *testing.T) {
 			map[string]string{"lake.s3_endpoint": "https://minio/path", "lake.sts_endpoint": "https://minio?x=y"},
 			[]string{
 				`lake.s3_endpoint: must be https://HOST[:PORT], got "https://minio/path"`,
-				`lake.sts_endpoint: must be https://HOST[:PORT], got "https://minio?x=y"`,
+				`lake.sts_endpoint: must be https://HOST[:PORT], got "https://minio?***"`,
 			},
 		},
 		"endpoints on this host":     {map[string]string{"lake.s3_endpoint": "http://127.0.0.1:9000", "lake.sts_endpoint": "http://[::1]:9000", "lake.proxy": "http://u:p@h:3128"}, nil},
