@@ -85,7 +85,7 @@ func registryType(o *Object, l *Leaf) {
 		return
 	}
 	for id, caption := range o.Type.Attrs[i].Enum.Captions {
-		if l.Is(caption) {
+		if id != 99 && l.Is(caption) {
 			if o.Enum("type_id", id) {
 				o.Value("type").claim(l)
 			}

@@ -16,7 +16,11 @@ import (
 //
 // The order matters: only after pruning is it known which values survive, and only what survives may claim a leaf.
 func (d *draft) finish() error {
-	if missing := d.prune(d.root); missing != "" {
+	switch missing := d.prune(d.root); missing {
+	case "":
+	case "vulnerabilities", "compliance": // what classes 2002 and 2003 are about
+		return ErrOtherClass
+	default:
 		return &MapError{Reason: ReasonInvalidEvent, Attribute: missing, Detail: "required by " + d.class.String() + " and not filled"}
 	}
 	d.controls()

@@ -66,10 +66,6 @@ func (m *Mapper) Map(a *Alert, now time.Time, ev *Event) error {
 	}
 	fillCommon(d)
 	d.complete(ms)
-	if d.class.Name == "vulnerability_finding" && d.root.Value("vulnerabilities") == nil ||
-		d.class.Name == "compliance_finding" && d.root.Value("compliance") == nil {
-		return ErrOtherClass
-	}
 	return d.finish()
 }
 

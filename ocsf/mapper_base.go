@@ -170,11 +170,8 @@ func (d *draft) completeSecurityFinding(f *Object, groups *Leaf) {
 	analytic.Text("uid", d.leaf("rule.id"))
 	analytic.Text("name", d.leaf("decoder.name"))
 	analytic.Enum("type_id", 1)
-	if joined, all := d.joined(groups, ", "); joined != nil {
-		analytic.Bytes("category", joined)
-		if all {
-			analytic.Value("category").claim(groups)
-		}
+	if joined, all := d.joined(groups, ", "); analytic.Bytes("category", joined) && all {
+		analytic.Value("category").claim(groups)
 	}
 	d.attacks(r, "v13.1")
 }

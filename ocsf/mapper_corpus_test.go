@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,35 +112,4 @@ func judgeEvents(t *testing.T, version string, events []byte) {
 	} else {
 		t.Logf("%s", report)
 	}
-}
-
-// lostLeaf finds a leaf that is neither held by a value that claims it nor in unmapped with its text.
-func lostLeaf(a *Alert, ev *Event) error {
-	held := make([]bool, len(a.Leaves()))
-	var walk func(o *Object)
-	walk = func(o *Object) {
-		for i := range o.Values {
-			v := &o.Values[i]
-			if !v.Set {
-				continue
-			}
-			for _, s := range v.Srcs {
-				held[s] = true
-			}
-			for _, child := range v.Objs {
-				walk(child)
-			}
-		}
-	}
-	walk(ev.Root)
-	unmapped := make(map[string]int)
-	for _, kv := range ev.Unmapped {
-		unmapped[string(kv.Value)]++
-	}
-	for i, l := range a.Leaves() {
-		if !held[i] && l.Kind != LeafEmpty && unmapped[string(l.Value)] == 0 {
-			return fmt.Errorf("leaf %s is lost", l.Path)
-		}
-	}
-	return nil
 }

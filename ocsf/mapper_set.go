@@ -138,7 +138,11 @@ func (o *Object) Int(name string, n int64, srcs ...*Leaf) bool {
 	return true
 }
 
+// claim notes leaves that the value holds whole; neither need be there.
 func (v *Value) claim(srcs ...*Leaf) {
+	if v == nil {
+		return
+	}
 	for _, l := range srcs {
 		if l != nil {
 			v.Srcs = append(v.Srcs, l.Index)
