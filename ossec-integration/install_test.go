@@ -293,6 +293,12 @@ func TestTestAlert(t *testing.T) {
 	if alert.Timestamp != "2026-03-01T02:03:04.567+0000" || alert.ID != "1772330584.567" || alert.Rule.Level != 3 || alert.Rule.ID != "999999" {
 		t.Errorf("got %+v", alert)
 	}
+	if err := b.SetTailMode(true); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := manage(t, b.Dir(), "--test"); code != exitUnavailable || !strings.Contains(out, "input.mode: tail") {
+		t.Errorf("tail mode: got exit %d, %q", code, out)
+	}
 	if code, out := manage(t, "/nonexistent", "--test"); code != exitUnavailable {
 		t.Errorf("got exit %d, %q", code, out)
 	}

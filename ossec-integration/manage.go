@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"wazuh-security-lake/ossec-integration/inbox"
 )
 
 // manage runs what an administrator asks for.
@@ -195,6 +197,11 @@ func codeOf(err error) int {
 
 // test sends an alert that a query finds and nobody takes for a real one.
 func (p *program) test() *failure {
+	if on, _, err := inbox.TailMode(p.inbox, p.now()); err != nil {
+		return p.inboxFailure(err)
+	} else if on {
+		return &failure{exitUnavailable, errors.New("the daemon reads alerts.json itself (input.mode: tail) and nothing from the inbox"), "set input.mode: integration, or use wazuh-security-lake send-test"}
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"

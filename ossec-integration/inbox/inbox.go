@@ -12,7 +12,8 @@
 // A line is in the inbox when Append has returned nil: it is then whole, fsynced and in exactly one place. A program
 // that dies leaves either nothing, or half a line at the end of the newest segment, or a whole line that nobody has
 // acknowledged. Half a line is cut by whoever takes the lock next; so a reader must never keep the bytes behind the last
-// newline: they may be replaced by others. A whole line is shipped.
+// newline: they may be replaced by others. A whole line is shipped. Only when fsync fails a whole last line may vanish
+// again; a reader that has consumed it sees the segment shrink and goes on at its new end.
 //
 // The daemon reads segments in the order of their numbers, without the lock. Numbers are never used twice, because the
 // newest segment is never removed.
