@@ -110,17 +110,20 @@ func seal(v any) ([]byte, error) {
 // reported as *FormatError before the CRC is looked at: a later format may be sealed in another way.
 func unseal(b []byte, path string, v any) error {
 	b = bytes.TrimRight(b, "\n")
-	var head struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return fmt.Errorf("not JSON: %w", err)
-	}
-	if head.Version > ManifestVersion {
-		return &FormatError{Path: path, Version: head.Version}
-	}
-	if head.Version != ManifestVersion {
-		return fmt.Errorf("version %d", head.Version)
+	// Every line this version wrote begins so: a month of ledger is not decoded twice at start.
+	if !bytes.HasPrefix(b, fmt.Appendf(nil, `{"version":%d,`, ManifestVersion)) {
+		var head struct {
+			Version int `json:"version"`
+		}
+		if err := json.Unmarshal(b, &head); err != nil {
+			return fmt.Errorf("not JSON: %w", err)
+		}
+		if head.Version > ManifestVersion {
+			return &FormatError{Path: path, Version: head.Version}
+		}
+		if head.Version != ManifestVersion {
+			return fmt.Errorf("version %d", head.Version)
+		}
 	}
 	const hexLen = 8
 	if len(b) < len(crcTail)+hexLen {

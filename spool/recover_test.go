@@ -475,3 +475,39 @@ func TestReadWithoutSpool(t *testing.T) {
 		t.Errorf("got %v, want ErrNotExist", err)
 	}
 }
+
+// The process died between the ledger line and the rename: nothing is offered to the uploader again.
+func TestReleaseCutShortAfterLedgerLine(t *testing.T) {
+	t.Parallel()
+	f := three(t)
+	s := mustOpen(t, options(f))
+	f.Inject(faultfs.Fault{Op: faultfs.Rename, N: 1, Kill: true})
+	if err := s.Ack(s.Pending()[0]); err != nil {
+		t.Fatalf("got %v, want the failed rename to be retried later", err)
+	}
+	s = mustOpen(t, options(f.PowerLoss(2)))
+	if got := seqsOf(s.Pending()); !slices.Equal(got, []uint64{4, 5}) {
+		t.Errorf("got waiting %v, want 4 and 5", got)
+	}
+	if got, want := s.Totals(), (spool.Account{Read: 50, Shipped: 30, Pending: 20}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// A file put back by hand was never fsynced by anybody: Requeue has to do it.
+func TestRequeueMakesRestoredFilesDurable(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		f := three(t)
+		s := mustOpen(t, options(f))
+		sound := readFile(t, f, "outbox/000000000004/0.parquet")
+		must(t, f.Remove(path.Join(root, "outbox/000000000004/0.parquet")))
+		must(t, s.Quarantine(4, "missing"))
+		writeFile(t, f, "quarantine/000000000004/0.parquet", sound)
+		must(t, s.Requeue(4))
+		f = f.PowerLoss(seed)
+		if got := readFile(t, f, "outbox/000000000004/0.parquet"); got != sound {
+			t.Fatalf("seed %d: got %q, want the restored file", seed, got)
+		}
+	}
+}
