@@ -119,5 +119,5 @@ func full(err error) error {
 // descriptors or permissions, which must not put a sound batch into quarantine.
 func damaged(err error) bool {
 	return errors.Is(err, ErrCorrupt) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EIO) ||
-		errors.Is(err, syscall.EUCLEAN) || errors.Is(err, syscall.EBADMSG) || errors.Is(err, syscall.EISDIR)
+		errors.Is(err, errDamagedFS) || errors.Is(err, syscall.EBADMSG) || errors.Is(err, syscall.EISDIR)
 }

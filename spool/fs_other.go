@@ -2,4 +2,8 @@
 
 package spool
 
+import "syscall"
+
+const errDamagedFS = syscall.EIO
+
 func renameNew(oldname, newname string) error { return renameChecked(oldname, newname) }
