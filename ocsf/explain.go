@@ -29,11 +29,10 @@ type Explanation struct {
 
 // Why a leaf is in unmapped.
 const (
-	LeftBlank   = "no value"                           // one of the texts that stand for nothing
-	LeftPartly  = "part of it is in an attribute"      // an attribute holds the value in another form: as a number, cut, split
-	LeftNowhere = "no attribute of this class for it"  //
-	LeftRepeat  = "the alert repeats this key"         //
-	LeftShape   = "no attribute takes an array for it" //
+	LeftBlank   = "no value"                                  // one of the texts that stand for nothing
+	LeftNowhere = "no attribute of this class holds it whole" // at most in another form: split, cut, in lower case
+	LeftRepeat  = "the alert repeats this key"
+	LeftShape   = "no attribute takes an array here"
 )
 
 // Explain tells where each attribute of ev came from. ev must be what a mapper made of a just before; neither is
@@ -41,10 +40,6 @@ const (
 func Explain(a *Alert, ev *Event) Explanation {
 	x := Explanation{Family: FamilyOf(a)}
 	x.walk(a, ev.Root, "")
-	held := make(map[string]bool)
-	for _, o := range x.Origins {
-		held[o.Value] = true
-	}
 	for _, kv := range ev.Unmapped {
 		left := Left{Key: string(kv.Key), Value: string(kv.Value), Reason: LeftNowhere}
 		l := a.Leaf(left.Key)
@@ -55,8 +50,6 @@ func Explain(a *Alert, ev *Event) Explanation {
 			left.Reason = LeftBlank
 		case l.Kind == LeafJSON:
 			left.Reason = LeftShape
-		case held[left.Value]:
-			left.Reason = LeftPartly
 		}
 		x.Unmapped = append(x.Unmapped, left)
 	}

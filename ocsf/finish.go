@@ -183,7 +183,11 @@ func (d *draft) unmapped() {
 		if d.claimed[i] || l.Kind == LeafEmpty && !containsDot(l.Path) {
 			continue
 		}
-		ev.Unmapped = append(ev.Unmapped, KeyValue{l.Path, l.Value})
+		key := l.Path
+		if len(key) == 0 {
+			key = ev.literal("(empty)") // a member with no name, and a map has no empty key
+		}
+		ev.Unmapped = append(ev.Unmapped, KeyValue{key, l.Value})
 	}
 	if d.a.irregular {
 		d.uniqueKeys()

@@ -1,0 +1,75 @@
+package ocsf
+
+import (
+	"maps"
+	"slices"
+	"testing"
+)
+
+// benchLines are the golden alerts, and their mean length.
+func benchLines(b *testing.B) ([][]byte, int64) {
+	seeds := seedAlerts(b)
+	var lines [][]byte
+	var size int64
+	for _, name := range slices.Sorted(maps.Keys(seeds)) {
+		lines = append(lines, seeds[name])
+		size += int64(len(seeds[name]))
+	}
+	return lines, size / int64(len(lines))
+}
+
+func BenchmarkParse(b *testing.B) {
+	lines, size := benchLines(b)
+	var a Alert
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if err := a.Parse(lines[i%len(lines)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMap(b *testing.B) {
+	for _, class := range []string{"detection_finding", "security_finding"} {
+		b.Run(class, func(b *testing.B) {
+			lines, size := benchLines(b)
+			c := mustClass(b, class, Version110)
+			m, ev := NewMapper(c, Options{}), NewEvent(c)
+			alerts := make([]Alert, len(lines))
+			for i := range lines {
+				if err := alerts[i].Parse(lines[i]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(size)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if err := m.Map(&alerts[i%len(alerts)], corpusNow, ev); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestSteadyStateAllocations: the hot path makes no garbage once its buffers have grown.
+func TestSteadyStateAllocations(t *testing.T) {
+	c := mustClass(t, "detection_finding", Version110)
+	m, ev, a := NewMapper(c, Options{}), NewEvent(c), new(Alert)
+	seeds := seedAlerts(t)
+	run := func() {
+		for _, line := range seeds {
+			if err := a.Parse(line); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Map(a, corpusNow, ev); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run()
+	if got := testing.AllocsPerRun(10, run) / float64(len(seeds)); got > 2 {
+		t.Errorf("got %.1f allocations per alert, want 2 at most", got)
+	}
+}
