@@ -100,6 +100,29 @@ func TestRotation(t *testing.T) {
 			f.second()
 			f.drain()
 		}},
+		{name: "flushed and relinked between the last read and the look", run: func(f *follow) {
+			faults := &faultFS{FS: osFS{}}
+			f.opt.FS = faults
+			f.ok(f.mgr.Start())
+			f.alerts(20) // the file ends in half a line
+			f.drain()
+			armed := true
+			faults.err = func(op, path string) error {
+				if armed && op == "stat" && path == f.mgr.Path() {
+					armed = false
+					f.alerts(20)
+					f.midnight()
+					f.alerts(1)
+					f.second()
+				}
+				return nil
+			}
+			f.drain()
+			if armed {
+				f.Error("nobody looked at alerts.json")
+			}
+			f.drain()
+		}},
 		{name: "three rotations while stalled", run: func(f *follow) {
 			f.ok(f.mgr.Start())
 			f.alerts(5)
@@ -600,11 +623,14 @@ func TestSegments(t *testing.T) {
 			path := filepath.Join(dir, "000000000000.ndjson")
 			first := alertAt(midday, "a")
 			appendTo(f, path, first)
-			appendTo(f, path, alertAt(midday, "not this")[:30])
+			appendTo(f, path, `{"another":"one, taken back"`)
 			f.drain()
 			f.ok(os.Truncate(path, int64(len(first))))
 			appendTo(f, path, alertAt(midday, "b"))
 			f.drain()
+			if got, want := string(f.lines[1].Data)+"\n", alertAt(midday, "b"); got != want {
+				f.Errorf("line %q, want %q", got, want)
+			}
 			wantLines(f, "a", "b")
 		}},
 	})
