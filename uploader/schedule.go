@@ -129,29 +129,27 @@ func (s *source) failing() bool {
 	return false
 }
 
-// ready returns the oldest object of the source that may be tried now, or nil. An object of a failing lane is a probe:
-// the one attempt that finds out whether it still fails. A source has at most one probe under way.
-func (s *source) ready(now time.Time, mayProbe bool) *item {
-	probing := false
+// ready returns the oldest object of the source that may be tried now, or nil. probe: its lane is failing, this is the
+// one attempt that finds out whether it still does. A source has at most one probe under way; healthy lanes go first.
+func (s *source) ready(now time.Time, mayProbe bool) (it *item, probe bool) {
 	for _, l := range s.lanes {
 		if l.failures > 0 && l.inFlight > 0 {
-			probing = true
+			mayProbe = false
 		}
 	}
-	for _, it := range s.items {
-		if it.inFlight {
+	for _, candidate := range s.items {
+		if candidate.inFlight {
 			continue
 		}
-		l := s.lanes[laneOf(it.object)]
-		switch {
-		case l == nil || l.failures == 0:
-			return it
-		case l.gaveUp || probing || !mayProbe || l.retryAt.After(now):
-			continue
+		l := s.lanes[laneOf(candidate.object)]
+		if l == nil || l.failures == 0 {
+			return candidate, false
 		}
-		return it
+		if it == nil && mayProbe && !l.gaveUp && !l.retryAt.After(now) {
+			it = candidate
+		}
 	}
-	return nil
+	return it, it != nil
 }
 
 // nextRetry is the earliest end of a pause.
@@ -164,9 +162,10 @@ func (s *source) nextRetry() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// next picks what to try now: of the sources with the fewest uploads under way the one with the oldest object. Probes of
-// failing lanes never take the last free slot when there is more than one, so a destination that swallows everything
-// does not stop the others. u.mu is held.
+// next picks what to try now: of the sources with the fewest uploads under way the one with the oldest object. Objects of
+// healthy lanes come before probes, and probes never take the last free slot when there is more than one, so that a
+// destination that swallows everything does not stop the others. A probe that is overdue takes its turn all the same,
+// but never twice in a row: a busy source does not keep a recovered one waiting for ever either. u.mu is held.
 func (u *Uploader) next(now time.Time) *item {
 	probes := 0
 	for _, s := range u.sources {
@@ -177,19 +176,39 @@ func (u *Uploader) next(now time.Time) *item {
 		}
 	}
 	mayProbe := probes < max(1, u.opt.Concurrency-1)
-	var best *item
-	var bestSource *source
+	var healthy, probe *item
 	for _, s := range u.sources {
-		it := s.ready(now, mayProbe)
-		if it == nil {
-			continue
-		}
-		if best == nil || s.inFlight < bestSource.inFlight ||
-			(s.inFlight == bestSource.inFlight && older(it, best)) {
-			best, bestSource = it, s
+		it, isProbe := s.ready(now, mayProbe)
+		switch {
+		case it == nil:
+		case isProbe && u.before(it, probe):
+			probe = it
+		case !isProbe && u.before(it, healthy):
+			healthy = it
 		}
 	}
-	return best
+	if healthy == nil {
+		u.probed = probe != nil
+		return probe
+	}
+	if probe != nil && !u.probed && now.Sub(u.source(probe.object.Source).lane(probe.object).retryAt) > overdue {
+		u.probed = true
+		return probe
+	}
+	u.probed = false
+	return healthy
+}
+
+// overdue is how long a probe lets healthy objects go first.
+const overdue = time.Minute
+
+// before orders candidates of different sources; b may be nil.
+func (u *Uploader) before(a, b *item) bool {
+	if b == nil {
+		return true
+	}
+	x, y := u.source(a.object.Source).inFlight, u.source(b.object.Source).inFlight
+	return x < y || x == y && older(a, b)
 }
 
 func older(a, b *item) bool {

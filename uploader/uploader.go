@@ -62,6 +62,7 @@ type Uploader struct {
 
 	mu      sync.Mutex
 	sources map[string]*source // guarded by mu, with everything below it except items in flight
+	probed  bool               // guarded by mu: the last object picked was a probe
 }
 
 // New makes an Uploader. It starts nothing.
