@@ -21,12 +21,14 @@ func fillWindows(d *draft) {
 		d.leaf(data + "targetDomainName"),
 		d.first(data+"targetUserSid", data+"targetSid"),
 	}
+	session := d.first(data+"subjectLogonId", data+"logonId")
 	if logonEvent(d.leaf("data.win.system.eventID").Text()) {
 		subject, target = target, subject // who logs on is the one who acts
+		session = d.first(data+"targetLogonId", data+"logonId")
 	}
 	windowsUser(d.actor().Struct("user"), subject)
 	windowsUser(ev.Struct("user"), target)
-	d.actor().Struct("session").Text("uid", d.first(data+"subjectLogonId", data+"targetLogonId", data+"logonId"))
+	d.actor().Struct("session").Text("uid", session)
 
 	src := d.source()
 	endpoint(src, d.networkAddress(d.first(data+"ipAddress", data+"clientAddress", data+"sourceAddress")), d.first(data+"ipPort", data+"sourcePort"))

@@ -133,7 +133,9 @@ func processID(o *Object, name string, l *Leaf) {
 		}
 		n = n<<4 | int64(c)
 	}
-	o.Int(name, n)
+	if n != 0 { // Windows writes 0x0 where no process is meant
+		o.Int(name, n)
+	}
 }
 
 // account fills a user from text that may be DOMAIN\name.

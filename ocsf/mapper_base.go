@@ -183,6 +183,7 @@ func (d *draft) completeModern(f *Object, groups *Leaf) {
 	md.Text("log_name", d.leaf("location"))
 	md.Text("log_provider", d.leaf("decoder.name"))
 	md.Text("event_code", d.leaf("rule.id"))
+	md.Struct("product").Struct("feature").Text("name", d.leaf("data.integration"))
 	f.AddAll("types", nil, d.a, groups)
 	f.AddAll("data_sources", nil, d.a, d.leaf("location"))
 	// firedtimes counts how often the rule fired since the manager started, not events in this alert.
@@ -228,7 +229,9 @@ func (d *draft) host() {
 	switch {
 	case !d.a.Has("agent"):
 		host := d.leaf("agentless.host")
-		dev.Text("hostname", host)
+		if !dev.Text("ip", host) {
+			dev.Text("hostname", host)
+		}
 		dev.Text("name", host)
 		d.root.Struct("actor").Struct("user").Text("name", d.leaf("agentless.user"))
 	case d.leaf("agent.id").Is("000") && ValidIP(location.Text()):
