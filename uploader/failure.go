@@ -87,6 +87,7 @@ func printable(s string) string {
 func describe(o spool.Object, role string, err error, now time.Time) *Error {
 	e := &Error{Class: Classify(err), Source: o.Source, Destination: o.Destination, Key: o.Key, Err: err}
 	e.Code, e.Status = answer(err)
+	e.Code = printable(e.Code) // an endpoint that is not AWS may put anything there
 	var id interface{ ServiceRequestID() string }
 	if errors.As(err, &id) {
 		e.RequestID = id.ServiceRequestID()
