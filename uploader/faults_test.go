@@ -137,7 +137,7 @@ func playFault(t *testing.T, store *fakeS3, opt S3Options, tc fault) {
 	time.Sleep(heal / 2) // fake time
 	if tc.refuse == nil {
 		for _, ref := range all {
-			if o := ref.Object; o.Source == "b" && q.acks[o.Key] != 1 {
+			if o := ref.Object; o.Source == "b" && q.acked(o.Key) != 1 {
 				t.Errorf("b is held back by the fault of a: %s not delivered", o.Key)
 			}
 		}

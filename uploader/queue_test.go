@@ -109,6 +109,12 @@ func (q *memQueue) Ack(ref spool.Ref) error {
 	return q.drop(key)
 }
 
+func (q *memQueue) acked(key string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.acks[key]
+}
+
 func (q *memQueue) Quarantine(seq uint64, reason string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 // id names an object for good: the destination is pinned and the key holds instance, batch and hash.
 type id struct{ destination, key string }
 
-// item is one pending object. Its fields belong to the attempt while inFlight is set, to the scheduler otherwise.
+// item is one pending object. ref and object never change; verified and stored belong to the attempt under way; the rest
+// is guarded by Uploader.mu.
 type item struct {
 	ref      spool.Ref
 	object   spool.Object
@@ -67,10 +68,10 @@ func (u *Uploader) refresh(pending []spool.Ref) {
 		key := id{o.Destination, o.Key}
 		it := known[key]
 		if it == nil {
-			it = &item{object: o}
+			it = &item{ref: ref, object: o} // the key holds the number of the batch: ref never changes
 			known[key] = it
 		}
-		it.ref, it.gone = ref, false
+		it.gone = false
 		s := u.source(o.Source)
 		s.items = append(s.items, it)
 	}

@@ -32,10 +32,11 @@ func (s *scripted) Put(ctx context.Context, o spool.Object, body io.ReadSeeker) 
 	s.order = append(s.order, fmt.Sprintf("%s%d", o.Source, o.Rows))
 	s.now++
 	s.most = max(s.most, s.now)
+	put := s.put
 	s.mu.Unlock()
 	var err error
-	if s.put != nil {
-		err = s.put(ctx, o, body)
+	if put != nil {
+		err = put(ctx, o, body)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +120,7 @@ func TestWakesForNewObjects(t *testing.T) {
 			begin := time.Now()
 			o := q.add(lake, "a", "20261123", seq, 10)
 			synctest.Wait()
-			if q.acks[o.Key] != 1 || time.Since(begin) != 0 {
+			if q.acked(o.Key) != 1 || time.Since(begin) != 0 {
 				t.Errorf("object %d not shipped at once", seq)
 			}
 		}
@@ -152,10 +153,7 @@ func TestSwallowerDoesNotHoldBack(t *testing.T) {
 					o := q.add(lake, "b", "20261123", seq, 10)
 					for time.Since(begin) < time.Hour {
 						synctest.Wait()
-						q.mu.Lock()
-						done := q.acks[o.Key] == 1
-						q.mu.Unlock()
-						if done {
+						if q.acked(o.Key) == 1 {
 							break
 						}
 						time.Sleep(time.Second)
