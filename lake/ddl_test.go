@@ -13,7 +13,7 @@ func TestAthenaDDL(t *testing.T) {
 		"  `class_uid` int,\n  `type_uid` bigint,\n  `time` bigint,\n  `time_dt` timestamp,\n  `is_alert` boolean,\n" +
 		"  `message` string,\n  `types` array<string>,\n" +
 		"  `device` struct<ip:string,name:string,port:int,location:struct<lat:double,city:string>,groups:array<string>>,\n" +
-		"  `vulnerabilities` array<struct<uid:string,cve:struct<uid:string,cvss:array<struct<base_score:double,version:string>>>,references:array<string>>>,\n" +
+		"  `vulnerabilities` array<struct<uid:string,cve:struct<uid:string,cvss:array<struct<base_score:double,version:string>>>,ids:array<int>,references:array<string>>>,\n" +
 		"  `raw_data` string,\n  `unmapped` map<string,string>\n)\n" +
 		"PARTITIONED BY (`region` string, `accountid` string, `eventday` string)\nSTORED AS PARQUET\n" +
 		"LOCATION 's3://bucket/ext/wazuh/'\nTBLPROPERTIES ('parquet.compression'='ZSTD', 'classification'='parquet');\n"

@@ -243,13 +243,21 @@ func (e *Encoder) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep,
 			e.columns[a.first].text(row, rep, v.Str)
 			e.buffered += int64(len(v.Str)) + textCost
 		default:
-			if a.kind == ocsf.KindInt && int64(int32(v.Num)) != v.Num {
-				return fmt.Errorf("%w: %d at %v has more than 32 bits", ErrEvent, v.Num, e.layout.leaves[a.first].path)
+			if err := e.number(a, v.Num, row, rep); err != nil {
+				return err
 			}
-			e.columns[a.first].num(row, rep, v.Num)
-			e.buffered += numCost
 		}
 	}
+	return nil
+}
+
+// number adds a number, boolean or instant.
+func (e *Encoder) number(a *attr, n int64, row int, rep uint8) error {
+	if a.kind == ocsf.KindInt && int64(int32(n)) != n {
+		return fmt.Errorf("%w: %d at %v has more than 32 bits", ErrEvent, n, e.layout.leaves[a.first].path)
+	}
+	e.columns[a.first].num(row, rep, n)
+	e.buffered += numCost
 	return nil
 }
 
@@ -262,13 +270,17 @@ const (
 
 // list adds the elements of a list that has some; def is the level of the object around it.
 func (e *Encoder) list(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
-	if a.kind == ocsf.KindString {
+	switch a.kind {
+	case ocsf.KindString:
 		for _, s := range v.Strs {
 			e.columns[a.first].text(row, rep, s)
 			e.buffered += int64(len(s)) + textCost
 			rep = a.rep
 		}
 		return nil
+	case ocsf.KindObject:
+	default:
+		return e.number(a, v.Num, row, rep) // ocsf's convention: a list of numbers has one element, and it is in Num
 	}
 	for _, o := range v.Objs {
 		if empty(a.child, o) {
@@ -306,10 +318,12 @@ func present(a *attr, v *ocsf.Value) bool {
 	switch {
 	case !v.Set:
 		return false
-	case a.list:
-		return len(v.Strs) > 0 || len(v.Objs) > 0
+	case a.kind == ocsf.KindObject && a.list:
+		return len(v.Objs) > 0
 	case a.kind == ocsf.KindObject:
 		return len(v.Objs) > 0 && !empty(a.child, v.Objs[0])
+	case a.kind == ocsf.KindString && a.list:
+		return len(v.Strs) > 0
 	}
 	return true
 }

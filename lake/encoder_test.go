@@ -206,7 +206,10 @@ func TestRefusedEventLeavesNoTrace(t *testing.T) {
 	r := seeded(5)
 	good := []*ocsf.Event{typical(c, r, day), typical(c, r, day+1), newEvent(c, day+2), typical(c, r, day+3)}
 	for name, bad := range map[string]func(ev *ocsf.Event){
-		"number in a struct":      func(ev *ocsf.Event) { setNum(at(ev.Root, "device").Objs[0], "port", math.MaxInt32+1) },
+		"number in a struct": func(ev *ocsf.Event) { setNum(at(ev.Root, "device").Objs[0], "port", math.MaxInt32+1) },
+		"number in a list": func(ev *ocsf.Event) {
+			setNum(at(ev.Root, "vulnerabilities").Objs[0], "ids", math.MaxInt32+1)
+		},
 		"first number":            func(ev *ocsf.Event) { setNum(ev.Root, "class_uid", math.MinInt32-1) },
 		"time is not the event's": func(ev *ocsf.Event) { ev.Time++ },
 		"time is missing":         func(ev *ocsf.Event) { at(ev.Root, "time").Set = false },

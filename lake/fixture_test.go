@@ -18,7 +18,7 @@ type failer interface {
 }
 
 // testClass is a small class with every shape the encoder knows: scalars of each kind, a struct in a struct, lists of
-// text and of structs, a list in a list, and the map.
+// text, of numbers and of structs, a list in a list, and the map.
 func testClass() *ocsf.Class {
 	str := func(n string) ocsf.Attr { return ocsf.Attr{Name: n, Kind: ocsf.KindString, Type: "string_t"} }
 	geo := &ocsf.ObjectType{Name: "location", Attrs: []ocsf.Attr{
@@ -51,6 +51,7 @@ func testClass() *ocsf.Class {
 					str("uid"),
 					{Name: "cvss", Kind: ocsf.KindObject, List: true, Object: score},
 				}}},
+				{Name: "ids", Kind: ocsf.KindInt, List: true, Type: "integer_t"},
 				{Name: "references", Kind: ocsf.KindString, List: true, Type: "string_t"},
 			}}},
 			str("raw_data"),

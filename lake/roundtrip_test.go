@@ -57,6 +57,8 @@ func referenceObject(o *ocsf.Object) map[string]any {
 			if x := referenceObject(v.Objs[0]); x != nil {
 				m[a.Name] = x
 			}
+		case a.List && a.Kind == ocsf.KindInt:
+			m[a.Name] = []any{v.Num}
 		case a.List:
 			var list []any
 			for _, s := range v.Strs {
@@ -171,7 +173,7 @@ func drawObject(t *rapid.T, ot *ocsf.ObjectType, label string) *ocsf.Object {
 			}
 		case a.Kind == ocsf.KindObject:
 			v.Objs = []*ocsf.Object{drawObject(t, a.Object, l)}
-		case a.List:
+		case a.List && a.Kind == ocsf.KindString:
 			for range rapid.IntRange(0, 3).Draw(t, l+" n") {
 				v.Strs = append(v.Strs, drawText(t, l))
 			}
@@ -291,6 +293,11 @@ func TestNullsAtEachLevel(t *testing.T) {
 			setText(child(cve, "cvss"), "version", "4")
 			*at(child(ev.Root, "vulnerabilities"), "references") = ocsf.Value{Set: true, Strs: [][]byte{[]byte("r")}}
 		}, `{"vulnerabilities":[{"cve":{"cvss":[{"version":"3"},{"version":"4"}]}},{"references":["r"]}]}`},
+		"list of one number": {func(ev *ocsf.Event) {
+			setNum(child(ev.Root, "vulnerabilities"), "ids", 0)
+			child(ev.Root, "vulnerabilities")
+			setNum(child(ev.Root, "vulnerabilities"), "ids", -7)
+		}, `{"vulnerabilities":[{"ids":[0]},null,{"ids":[-7]}]}`},
 		"map with empty value": {func(ev *ocsf.Event) {
 			ev.Unmapped = []ocsf.KeyValue{{Key: []byte("Case.Kept"), Value: nil}, {Key: []byte("b"), Value: []byte("1")}}
 		}, `{"unmapped":{"Case.Kept":"","b":"1"}}`},

@@ -65,6 +65,29 @@ func mapped(t testing.TB, c *ocsf.Class, opt Options, lines string) (file []byte
 	return b.Bytes(), events
 }
 
+// TestVirusTotalMalware: malware[].classification_ids, the one list of numbers, is required and must come back.
+func TestVirusTotalMalware(t *testing.T) {
+	const line = `{"timestamp":"2024-04-22T15:00:00.000+0000","rule":{"level":12,"description":"VirusTotal: Alert - /tmp/eicar.com - 60 engines detected this file","id":"87105","groups":["virustotal"]},"agent":{"id":"003","name":"web-2","ip":"10.0.0.14"},"manager":{"name":"wazuh-m1"},"id":"1713798000.14","decoder":{"name":"json"},"data":{"virustotal":{"found":"1","malicious":"1","source":{"alert_id":"1713797990.13","file":"/tmp/eicar.com","md5":"44d88612fea8a8f36de82e1278abb02f","sha1":"3395856ce81f2b7382dee72602f798b642f14140"},"sha1":"3395856ce81f2b7382dee72602f798b642f14140","scan_date":"2024-04-22 14:50:00","positives":"60","total":"65","permalink":"https://www.virustotal.com/gui/file/275a021b"},"integration":"virustotal"},"location":"virustotal"}`
+	for _, version := range ocsf.Versions() {
+		for _, name := range []string{"security_finding", "detection_finding"} {
+			t.Run(name+" "+version, func(t *testing.T) {
+				c := class(t, name, version)
+				file, events := mapped(t, c, Options{}, line)
+				rows := readRows(t, file)
+				if diff := cmp.Diff(rows, events); diff != "" {
+					t.Errorf("rows differ from the events (-got +want):\n%s", diff)
+				}
+				if want := `"classification_ids":[0]`; len(rows) != 1 || !strings.Contains(rows[0], want) {
+					t.Errorf("got %v, want one row with %s", rows, want)
+				}
+				for _, f := range Verify(bytes.NewReader(file), int64(len(file)), goodPath) {
+					t.Error(f)
+				}
+			})
+		}
+	}
+}
+
 // TestEveryClass: the schema of each class is expressible, a file of it has exactly that schema, keeps the whole
 // contract, and gives back the event that the mapper made.
 func TestEveryClass(t *testing.T) {
