@@ -71,7 +71,9 @@ func (e *Event) Reset() {
 		p.used = 0
 	}
 	e.Time = 0
-	e.text = e.text[:0]
+	if e.text = e.text[:0]; cap(e.text) > keepBytes {
+		e.text = nil
+	}
 	e.Unmapped = e.Unmapped[:0]
 	e.Root = e.newObject(e.Class.Root)
 }

@@ -68,7 +68,7 @@ func hashes(f *Object, l *Leaf) {
 	if f == nil {
 		return
 	}
-	for rest := l.Text(); len(rest) > 0; {
+	for rest, n := l.Text(), 0; len(rest) > 0 && n < maxHashes; n++ {
 		part := rest
 		if i := bytes.IndexByte(rest, ','); i >= 0 {
 			part, rest = rest[:i], rest[i+1:]
@@ -93,6 +93,9 @@ func hashes(f *Object, l *Leaf) {
 		h.Bytes("value", value)
 	}
 }
+
+// maxHashes is more than Sysmon can be told to write.
+const maxHashes = 16
 
 // integrity sets the mandatory label of a Windows process.
 func integrity(p *Object, l *Leaf) {

@@ -1,3 +1,13 @@
+// Package ocsf turns alerts of Wazuh into events of the Open Cybersecurity Schema Framework.
+//
+//	line --Alert.Parse--> leaves --Mapper.Map--> Event --Check--> valid, or named
+//
+// An Alert is the flat list of an alert's leaves. A Mapper fills an Event of one Class from it: the base mapping, the
+// family the alert belongs to (mapper_families.go is the table), the fields all decoders share; then finish drops what
+// OCSF would not accept and accounts for the leaves. Each leaf ends in an attribute that holds it whole, or in
+// "unmapped" under its own name: nothing is lost, whatever the alert looks like.
+//
+// The package touches no clock, disk or network.
 package ocsf
 
 import (

@@ -72,4 +72,7 @@ func TestSteadyStateAllocations(t *testing.T) {
 	if got := testing.AllocsPerRun(10, run) / float64(len(seeds)); got > 2 {
 		t.Errorf("got %.1f allocations per alert, want 2 at most", got)
 	}
+	if cap(ev.text) > 64<<10 || cap(a.text) > 64<<10 {
+		t.Errorf("buffers have grown to %d and %d bytes", cap(ev.text), cap(a.text))
+	}
 }

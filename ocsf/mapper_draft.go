@@ -34,6 +34,9 @@ func (d *draft) reset(m *Mapper, a *Alert, ev *Event) {
 	d.m, d.class, d.a, d.ev, d.root = m, m.class, a, ev, ev.Root
 	d.uid, d.identity, d.activity = nil, nil, activityCreate
 	d.context = d.context[:0]
+	if cap(d.scratch) > keepBytes {
+		d.scratch = nil
+	}
 	d.profile = 0
 }
 
@@ -124,9 +127,12 @@ func (d *draft) cloud(provider string, region, account *Leaf, accountType int64)
 	}
 }
 
-// verdict fills the security control profile: what the control did about it.
+// verdict fills the security control profile: what the control did about it. An unknown action is left to finish, which
+// sets it whenever the profile is used.
 func (d *draft) verdict(action, disposition int64) {
-	d.root.Enum("action_id", action)
+	if action != actionUnknown {
+		d.root.Enum("action_id", action)
+	}
 	d.root.Enum("disposition_id", disposition)
 }
 

@@ -373,6 +373,32 @@ func TestMutatedCorpus(t *testing.T) {
 	t.Logf("%d mutated lines", n)
 }
 
+// TestManyFields: as many fields as are taken at all, different and repeated, cost time in proportion.
+func TestManyFields(t *testing.T) {
+	every := newEveryClass(t, Options{})
+	for name, member := range map[string]func(i int) string{
+		"different": func(i int) string { return fmt.Sprintf(`"k%d":"v"`, i) },
+		"repeated":  func(int) string { return `"k":"v"` },
+		"numbered":  func(i int) string { return fmt.Sprintf(`"k":1,"k#%d":"v"`, i) },
+		"metrics":   func(i int) string { return fmt.Sprintf(`"v%d":{"vulnerability":1}`, i) },
+	} {
+		var line bytes.Buffer
+		line.WriteString(`{"timestamp":"2026-01-02T03:04:05.678+0000","data":{"vulnerability":{"cve":"CVE-2026-1","cvss":{"cvss3":{"base_score":"1","vector":{`)
+		for i := range 20000 {
+			if i > 0 {
+				line.WriteByte(',')
+			}
+			line.WriteString(member(i))
+		}
+		line.WriteString(`}}}}}}`)
+		start := time.Now()
+		if n, err := every.check(line.Bytes()); err != nil || n == 0 {
+			t.Errorf("%s: got %d classes and %v", name, n, err)
+		}
+		t.Logf("%s: %v for all classes, checks included", name, time.Since(start))
+	}
+}
+
 // TestLargeAlerts: lines far beyond what analysisd writes are taken like any other.
 func TestLargeAlerts(t *testing.T) {
 	every := newEveryClass(t, Options{})

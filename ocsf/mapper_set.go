@@ -232,13 +232,13 @@ func (o *Object) Other(name string, word []byte, src *Leaf) bool {
 	return true
 }
 
-// Add appends to a list of strings.
+// Add appends to a list of strings, which holds maxList at most.
 func (o *Object) Add(name string, text []byte, srcs ...*Leaf) bool {
 	if o == nil || blank(text) {
 		return false
 	}
 	v := o.slot(name, KindString, true)
-	if v == nil || !o.Type.Attrs[o.Type.Slot(name)].accepts(text) {
+	if v == nil || len(v.Strs) >= maxList || !o.Type.Attrs[o.Type.Slot(name)].accepts(text) {
 		return false
 	}
 	v.Set = true
@@ -259,7 +259,7 @@ func (o *Object) AddAll(name string, prefix []byte, a *Alert, l *Leaf) bool {
 	}
 	before, all := len(v.Strs), true
 	scalars := a.Elements(l, func(text []byte) bool {
-		if len(v.Strs) == maxList {
+		if len(v.Strs) >= maxList { // stop reading, not only adding
 			all = false
 			return false
 		}

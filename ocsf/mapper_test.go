@@ -251,6 +251,8 @@ func TestStrictRules(t *testing.T) {
 		"no agent":               {"detection_finding", `,"rule":{"id":"1"}`, want{"device": "", "resources": "", "metadata/profiles": `["datetime"]`}},
 		"input type of Filebeat": {"security_finding", `,"rule":{"groups":["g"]},"input":{"type":"log"}`, want{"finding/types": `["log"]`}},
 		"process by name only":   {"detection_finding", `,"data":{"audit":{"command":"ls"}}`, want{"evidences/0/process": "", "evidences/0/data": `{"audit":{"command":"ls"}}`}},
+		"a missing argument": {"detection_finding", `,"data":{"audit":{"pid":"1","execve":{"a0":"ls","a2":"-l"}}}`, want{
+			"evidences/0/process/cmd_line": "ls", "evidences/0/data": `{"audit":{"execve":{"a2":"-l"}}}`}},
 		"auid needs its profile": {"detection_finding", `,"data":{"audit":{"pid":"1","auid":"1000"}}`, want{"evidences/0/process/auid": "1000", "metadata/profiles": `["datetime","linux/linux_users"]`}},
 		"query of no hostname": {"detection_finding", `,"data":{"win":{"system":{"providerName":"Microsoft-Windows-Sysmon"},"eventdata":{"queryName":"_ldap._tcp.x"}}}`, want{
 			"evidences/0/query": ""}},
