@@ -27,6 +27,9 @@ import (
 
 // Lines is the input: *tailer.Tailer in the daemon.
 type Lines interface {
+	// Start finds the place of a very first start without consuming a line; its errors are those of Next. It is called
+	// instead of the first Next when there is no committed position.
+	Start(ctx context.Context) (tailer.Position, error)
 	// Next returns the next whole line, io.EOF when there is none now, a *tailer.GapError for a named loss (the next call
 	// goes on), or an error that may pass (missing file, permission, EIO).
 	Next(ctx context.Context) (tailer.Line, error)
@@ -77,6 +80,7 @@ type Relay struct {
 	alert     ocsf.Alert
 	held      *held // what could not be taken while the store was full
 	committed tailer.Position
+	started   bool // the place of the very first start is committed
 	flush     chan chan error
 	input     outage // of the input
 	output    outage // of the store
@@ -103,7 +107,7 @@ func New(opt Options) *Relay {
 	for _, s := range opt.Sources {
 		s.prepare()
 	}
-	r := &Relay{opt: opt, committed: opt.Position, flush: make(chan chan error)}
+	r := &Relay{opt: opt, committed: opt.Position, started: !opt.Position.IsZero(), flush: make(chan chan error)}
 	r.build = newBuilder(&r.opt)
 	return r
 }
@@ -188,6 +192,11 @@ func (r *Relay) Flush(ctx context.Context) error {
 // pass consumes up to passLines lines. more is false when the input has nothing now or the store has no room.
 func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 	now := r.opt.Clock.Now()
+	if !r.started {
+		if begun, err := r.begin(ctx, now); !begun {
+			return false, err
+		}
+	}
 	if r.held != nil {
 		h := *r.held
 		if err := r.take(&h, now); err != nil {
@@ -199,16 +208,9 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		var h held
 		h.line, err = r.opt.Lines.Next(ctx)
 		switch {
-		case err == nil:
-		case errors.Is(err, io.EOF):
-			r.input.over(r.opt.Log, "input readable again")
-			return false, r.begin(now)
-		case errors.As(err, &h.gap):
-		case ctx.Err() != nil:
-			return false, nil
+		case err == nil, errors.As(err, &h.gap):
 		default:
-			r.input.begin(r.opt.Log, slog.LevelWarn, "input not readable, trying again", err)
-			return false, nil
+			return false, r.failedInput(ctx, err)
 		}
 		if err := r.take(&h, now); err != nil {
 			return false, r.hold(&h, err)
@@ -217,16 +219,33 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 	return true, nil
 }
 
-// begin commits the place of the very first start before anything is read there: a daemon that starts at the end and is
-// restarted before the first alert must not start at another end.
-func (r *Relay) begin(now time.Time) error {
-	if !r.committed.IsZero() || !r.build.empty() || r.opt.Lines.Position().IsZero() {
-		return nil
+// begin commits the place of the very first start before anything is read behind it: a daemon that starts at the end and
+// dies before its first batch must not start at another end.
+func (r *Relay) begin(ctx context.Context, now time.Time) (bool, error) {
+	place, err := r.opt.Lines.Start(ctx)
+	if err != nil {
+		return false, r.failedInput(ctx, err)
 	}
 	if err := r.build.begin(now, false); err != nil {
-		return err
+		return false, r.hold(nil, err)
 	}
-	return r.seal("first start")
+	if err := r.sealAt(place, "first start"); err != nil {
+		return false, err
+	}
+	r.started = true
+	return true, nil
+}
+
+// failedInput takes an error of the input that is neither a line nor a gap: nothing is lost by trying again.
+func (r *Relay) failedInput(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		r.input.over(r.opt.Log, "input readable again")
+	case ctx.Err() != nil:
+	default:
+		r.input.begin(r.opt.Log, slog.LevelWarn, "input not readable, trying again", err)
+	}
+	return nil
 }
 
 // hold keeps what a full store could not take; any other error is the caller's.
@@ -343,7 +362,10 @@ func (r *Relay) seal(why string) error {
 	if r.build.empty() {
 		return nil
 	}
-	position := r.opt.Lines.Position() // no line is in hand: one is held only while no batch could begin
+	return r.sealAt(r.opt.Lines.Position(), why) // no line is in hand: one is held only while no batch could begin
+}
+
+func (r *Relay) sealAt(position tailer.Position, why string) error {
 	m, err := r.build.seal(position, r.opt.Clock.Now())
 	if err != nil {
 		return err

@@ -195,7 +195,7 @@ func (b *Batch) Commit(m Manifest) error {
 	if b.rejects != nil {
 		s.rejectBytes += b.rejects.size
 	}
-	if s.unused {
+	if s.unused || s.copy {
 		s.markUsed()
 	}
 	s.crash("commit:durable")

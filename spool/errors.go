@@ -78,6 +78,9 @@ const (
 	NoPosition StateKind = iota + 1
 	// RolledBack: the position is older than the ledger's last batch (exit 75).
 	RolledBack
+	// Copied: the directory is a copy of the one its batches were committed in, so that nobody knows what was shipped
+	// since (exit 75).
+	Copied
 )
 
 // StateError refuses a directory whose position would lose or repeat events. `position set` is the way out.
@@ -88,6 +91,11 @@ type StateError struct {
 }
 
 func (e *StateError) Error() string {
+	if e.Kind == Copied {
+		return fmt.Sprintf("%s is a copy of a state directory, put back or moved here: alerts shipped after the copy was made "+
+			"would be shipped again; name the place to go on from with `position set` "+
+			"(moved, and nothing shipped since: `position show` piped into `position set --file -`)", e.Dir)
+	}
 	if e.Kind == RolledBack {
 		return fmt.Sprintf("%s: state was rolled back: newest batch is %d, the ledger has %d; "+
 			"restore the newer state or name the place to go on from with `position set`", e.Dir, e.Live, e.Ledger)

@@ -6,33 +6,86 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
+	"syscall"
 )
 
 // unusedMark is the second line of the instance file until the first commit. With it an empty spool is a
 // young one; without it an empty spool has lost its position.
 const unusedMark = "no batch committed yet"
 
-func (l layout) instanceFile() (id string, unused bool, err error) {
+// homeMark is followed by the inode number of the lock file, which is made once and never replaced. In a copy of the
+// directory, a backup put back for example, the lock file is another one: what was shipped after the copy was made would
+// be shipped again, and nothing inside the directory could tell.
+const homeMark = "made with lock inode "
+
+// identity is the content of the instance file.
+type identity struct {
+	id     string
+	unused bool
+	home   uint64 // inode of the lock file; 0: not known
+}
+
+func (l layout) instanceFile() (identity, error) {
 	data, err := l.readFile(l.top(instanceName), false)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", false, nil
+		return identity{}, nil
 	}
 	if err != nil {
-		return "", false, err
+		return identity{}, err
 	}
-	id, rest, _ := strings.Cut(string(data), "\n")
-	if b, err := hex.DecodeString(id); err != nil || len(b) == 0 {
-		return "", false, nil // damaged: the manifests have it too
+	first, rest, _ := strings.Cut(string(data), "\n")
+	if b, err := hex.DecodeString(first); err != nil || len(b) == 0 {
+		return identity{}, nil // damaged: the manifests have it too
 	}
-	return id, strings.TrimSpace(rest) == unusedMark, nil
+	found := identity{id: first}
+	for line := range strings.Lines(rest) {
+		line = strings.TrimSpace(line)
+		if home, ok := strings.CutPrefix(line, homeMark); ok {
+			found.home, _ = strconv.ParseUint(home, 10, 64) // damaged: not known
+		}
+		found.unused = found.unused || line == unusedMark
+	}
+	return found, nil
+}
+
+// lockInode is 0 where the file system has no inode numbers to show.
+func (l layout) lockInode() uint64 {
+	info, err := l.fs.Stat(l.top(lockName))
+	if err != nil {
+		return 0
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return st.Ino
+}
+
+// copied reports whether the directory is a copy of the one this identity was written in.
+func (l layout) copied(i identity) bool {
+	now := l.lockInode()
+	return i.home != 0 && now != 0 && i.home != now && !i.unused
+}
+
+func (s *Spool) writeInstance(unused bool) error {
+	text := s.instance + "\n"
+	if unused {
+		text += unusedMark + "\n"
+	}
+	if inode := s.lockInode(); inode != 0 {
+		text += homeMark + strconv.FormatUint(inode, 10) + "\n"
+	}
+	return s.writeAtomic(s.top(instanceName), []byte(text), modeRecord)
 }
 
 func (s *Spool) readInstance(f *findings) error {
-	var err error
-	if s.instance, s.unused, err = s.instanceFile(); err != nil {
+	found, err := s.instanceFile()
+	if err != nil {
 		return fmt.Errorf("read instance: %w", err)
 	}
+	s.instance, s.unused, s.copy = found.id, found.unused, s.copied(found)
 	if m := f.newest(); s.instance == "" && m != nil {
 		s.instance, s.unused = m.Instance, true // written again below
 	}
@@ -51,7 +104,7 @@ func (s *Spool) makeInstance() error {
 		return nil
 	}
 	s.unused = true
-	if err := s.writeAtomic(s.top(instanceName), []byte(s.instance+"\n"+unusedMark+"\n"), modeRecord); err != nil {
+	if err := s.writeInstance(true); err != nil {
 		return fmt.Errorf("write instance: %w", full(err))
 	}
 	return nil
@@ -60,10 +113,10 @@ func (s *Spool) makeInstance() error {
 // markUsed takes the mark off. A failure costs only the guard against a wiped directory until the next
 // attempt.
 func (s *Spool) markUsed() {
-	if err := s.writeAtomic(s.top(instanceName), []byte(s.instance+"\n"), modeRecord); err != nil {
+	if err := s.writeInstance(false); err != nil {
 		s.unused = true
 		s.log.Warn("instance file cannot be rewritten; tried again with the next batch", "err", err)
 		return
 	}
-	s.unused = false
+	s.unused, s.copy = false, false
 }

@@ -114,6 +114,9 @@ func (s *Spool) recover(force bool) error {
 		if err := f.verdict(s.dir, s.instance != "" && !s.unused); err != nil {
 			return err
 		}
+		if s.copy {
+			return &StateError{Kind: Copied, Dir: s.dir}
+		}
 	}
 	if err := s.adopt(f); err != nil {
 		return err

@@ -90,6 +90,7 @@ type Spool struct {
 	lock        io.Closer
 	instance    string
 	unused      bool // the instance file still says that no batch was ever committed
+	copy        bool // the instance file was written in another directory than this one
 	failed      error
 	formatErr   error
 	seq         uint64             // highest number given out or found

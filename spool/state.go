@@ -92,10 +92,11 @@ func (l layout) state() (State, error) {
 	if err != nil {
 		return st, err
 	}
-	var unused bool
-	if st.Instance, unused, err = l.instanceFile(); err != nil {
+	found, err := l.instanceFile()
+	if err != nil {
 		return st, err
 	}
+	st.Instance = found.id
 	if st.Sources, err = l.readSources(); err != nil && !errors.Is(err, ErrCorrupt) {
 		st.Problem = err
 	}
@@ -103,7 +104,10 @@ func (l layout) state() (State, error) {
 		st.Problem = f.formatErr
 	}
 	if st.Problem == nil {
-		st.Problem = f.verdict(l.dir, st.Instance != "" && !unused)
+		st.Problem = f.verdict(l.dir, st.Instance != "" && !found.unused)
+	}
+	if st.Problem == nil && l.copied(found) {
+		st.Problem = &StateError{Kind: Copied, Dir: l.dir}
 	}
 	st.Last, st.RejectBytes = f.newest(), f.rejectBytes
 	var pending int64

@@ -13,8 +13,8 @@ func (t *Tailer) Rewind(p Position) error {
 	if t.closed {
 		return ErrClosed
 	}
-	t.exposed, t.stopped = false, false
-	if s := t.cur; s != nil && s.gz == nil && s.name == p.File && s.id == (fileID{p.Dev, p.Ino}) && s.head == p.Head {
+	t.exposed, t.stopped, t.parked, t.skipping = false, false, false, false
+	if s := t.cur; s != nil && s.gz == nil && s.name == p.File && s.id == (fileID{p.Dev, p.Ino}) && p.Head.Len > 0 && s.head == p.Head {
 		if result, err := s.seek(&t.win, p.Offset, p.Tail); err == nil && result == seekSame {
 			s.final, s.verified, s.taken = false, true, p.Offset
 			t.pos.Floor, t.pos.Done = p.Floor, slices.Clone(p.Done)
@@ -28,21 +28,29 @@ func (t *Tailer) Rewind(p Position) error {
 	t.pos = p
 	t.pos.Done = slices.Clone(p.Done)
 	t.started, t.locating = !p.IsZero(), p.File != ""
-	t.skipping = false
-	t.archiveSize = map[string]int64{}
+	t.archiveSize = map[string]int64{} // what was finished after p is unread again
+	t.unread = map[string]int64{}
+	t.waiting = archiveWait{}
 	return nil
 }
 
-// Start returns the Position of a very first start as Options.StartAt asks for it, without consuming the first line.
-// It reads over lines that StartAt skips. Use it on a Tailer that was opened with a zero Position, instead of Next.
+// Start finds where a very first start begins, as Options.StartAt asks for it, and returns that place without consuming
+// anything behind it. It reads over the lines that StartAt skips. Call it instead of the first Next; its errors are those
+// of Next, and after one it may be called again.
 func (t *Tailer) Start(ctx context.Context) (Position, error) {
 	line, err := t.Next(ctx)
-	if err != nil && err != io.EOF {
+	if err == io.EOF {
+		if p := t.Position(); !p.IsZero() {
+			return p, nil
+		}
 		return Position{}, err
 	}
-	if err == nil {
-		t.win.r -= int(line.To - line.From)
-		t.win.s = t.win.r
+	if err != nil {
+		return Position{}, err
 	}
-	return t.Position(), nil
+	p, err := PositionAt(t.opt, line.File, line.From)
+	if err != nil {
+		return Position{}, t.classify(err)
+	}
+	return p, t.Rewind(p)
 }

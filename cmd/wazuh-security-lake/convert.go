@@ -56,7 +56,7 @@ their reason. Run again over the same files it writes the same objects under the
 
 func runConvert(ctx context.Context, g *global, f convertFlags, files []string) error {
 	cfg := config.Default()
-	cfg.Lake.Destination, cfg.Lake.Region, cfg.Lake.AccountID = "file:///", f.region, f.account
+	cfg.Lake.Destination, cfg.Lake.Region, cfg.Lake.AccountID = "file:///converted", f.region, f.account // the destination is not used
 	cfg.Sources = []config.Source{{Name: f.source, Class: f.class, OCSFVersion: f.version}}
 	cfg.Node, cfg.OCSF.RawData = f.node, f.rawData
 	if f.class == config.VulnerabilityFinding || f.class == config.ComplianceFinding {

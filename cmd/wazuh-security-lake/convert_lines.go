@@ -160,6 +160,9 @@ func (f *fileLines) rawLine() (data []byte, size int64, sum string, err error) {
 // Position is not stored by a conversion.
 func (f *fileLines) Position() tailer.Position { return tailer.Position{} }
 
+// Start is the beginning of the first file; it is not stored.
+func (f *fileLines) Start(context.Context) (tailer.Position, error) { return tailer.Position{}, nil }
+
 // Exposed is never the case: nobody writes or removes the files of a conversion.
 func (f *fileLines) Exposed() bool { return false }
 

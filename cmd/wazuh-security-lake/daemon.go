@@ -84,7 +84,7 @@ func spoolFault(dir string, err error) error {
 	}
 	if state, ok := errors.AsType[*spool.StateError](err); ok {
 		code := exitData
-		if state.Kind == spool.RolledBack {
+		if state.Kind != spool.NoPosition {
 			code = exitTempFail
 		}
 		return fail(code, "decide where to go on: wazuh-security-lake position set --help", err)

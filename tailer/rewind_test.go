@@ -1,0 +1,167 @@
+package tailer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"wazuh-security-lake/test/replica"
+)
+
+// startedAt returns a manager that has written n alerts of size bytes, and a tailer on it.
+func startedAt(t *testing.T, start StartAt, n, size int) (*replica.Manager, *Tailer) {
+	t.Helper()
+	now := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	m := replica.New(filepath.Join(t.TempDir(), "alerts"), now)
+	if err := m.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		if _, err := m.Alert(size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Tick(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	tl, err := Open(Options{Log: WazuhLog{Path: m.Path(), DatedDir: m.Dir()}, StartAt: start, MaxLine: 64 << 10, Now: m.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tl.Close() })
+	return m, tl
+}
+
+// rest reads to the end and returns the offsets lines begin at.
+func rest(t *testing.T, tl *Tailer) []int64 {
+	t.Helper()
+	var out []int64
+	for {
+		l, err := tl.Next(context.Background())
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, l.From)
+	}
+}
+
+func TestStartConsumesNothing(t *testing.T) {
+	for name, tt := range map[string]struct {
+		start StartAt
+		size  int
+		want  int
+	}{
+		"today":                 {Today(), 300, 5},
+		"today, oversize first": {Today(), 100 << 10, 5},
+		"end":                   {End(), 300, 0},
+		"after the last":        {At(time.Date(2026, 3, 14, 13, 0, 0, 0, time.UTC)), 300, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, tl := startedAt(t, tt.start, 5, tt.size)
+			p, err := tl.Start(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.IsZero() {
+				t.Fatal("start is the zero position: a restart would start anew")
+			}
+			if got := len(rest(t, tl)); got != tt.want {
+				t.Errorf("%d lines behind the start, want %d", got, tt.want)
+			}
+			again, err := Open(Options{Log: tl.opt.Log, Position: p, Now: tl.opt.Now, MaxLine: 64 << 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer again.Close()
+			if got := len(rest(t, again)); got != tt.want {
+				t.Errorf("%d lines after a restart there, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestStartWithoutLog(t *testing.T) {
+	tl, err := Open(Options{Log: WazuhLog{Path: filepath.Join(t.TempDir(), "alerts.json")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tl.Close()
+	if p, err := tl.Start(context.Background()); err == nil {
+		t.Errorf("start of a log that is not there: %+v", p)
+	}
+}
+
+func TestRewindReadsAgain(t *testing.T) {
+	m, tl := startedAt(t, Today(), 10, 300)
+	all := rest(t, tl)
+	if err := tl.Rewind(Position{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(rest(t, tl)); got != len(all) {
+		t.Errorf("%d lines after going back to the beginning, want %d", got, len(all))
+	}
+	at := tl.Position()
+	if _, err := m.Alert(300); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Rotate(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Alert(300); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Tick(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // over the rotation, back, and again
+		if got := len(rest(t, tl)); got != 2 {
+			t.Errorf("%d lines behind the position, want 2", got)
+		}
+		if err := tl.Rewind(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A file that has lost its name can only be read again through the descriptor that is open.
+func TestRewindKeepsTheOnlyCopy(t *testing.T) {
+	m, tl := startedAt(t, Today(), 3, 300)
+	rest(t, tl)
+	at := tl.Position()
+	for range 4 {
+		if _, err := m.Alert(300); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(m.Dir(), filepath.FromSlash(m.File()))); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(rest(t, tl)); got != 4 {
+		t.Fatalf("%d lines, want 4", got)
+	}
+	if err := tl.Rewind(at); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(rest(t, tl)); got != 4 {
+		t.Errorf("%d lines after going back, want 4", got)
+	}
+}
+
+func TestRewindAfterClose(t *testing.T) {
+	_, tl := startedAt(t, Today(), 1, 300)
+	_ = tl.Close() // never fails
+	if err := tl.Rewind(Position{}); !errors.Is(err, ErrClosed) || strings.TrimSpace(err.Error()) == "" {
+		t.Errorf("got %v, want ErrClosed", err)
+	}
+}
