@@ -31,7 +31,7 @@ func fillAWS(d *draft) {
 	if owner := user.Struct("account"); owner.Text("uid", d.leaf(data+"userIdentity.accountId")) {
 		owner.Enum("type_id", accountAWS)
 	}
-	d.actor().Text("invoked_by", d.first(data+"userIdentity.invokedBy", data+"source_ip_address"))
+	d.actor().Text("invoked_by", d.leaf(data+"userIdentity.invokedBy"))
 
 	remote := "service.action.networkConnectionAction."
 	endpoint(d.source(), d.first(data+"sourceIPAddress", data+"source_ip_address", data+"srcaddr", data+"remote_ip", data+"client_ip",

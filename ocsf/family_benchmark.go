@@ -34,4 +34,7 @@ func (d *draft) check(control, title, result, standard *Leaf) {
 	c.AddAll("standards", nil, d.a, standard)
 	c.Text("control", control)
 	complianceResult(c, result)
+	if c != nil {
+		d.labels(c, "requirements", "rule.", ':', false)
+	}
 }

@@ -8,10 +8,18 @@ func fillCommon(d *draft) {
 		return
 	}
 	src, dst := d.source(), d.destination()
-	endpoint(src, d.first("data.srcip", "data.src_ip", "data.source_ip", "data.source_address", "data.client_ip", "data.remote_ip", "data.src"),
-		d.first("data.srcport", "data.src_port", "data.source_port", "data.s_port", "data.spt"))
-	endpoint(dst, d.first("data.dstip", "data.dst_ip", "data.dest_ip", "data.destination_ip", "data.destination_address", "data.dst"),
-		d.first("data.dstport", "data.dst_port", "data.dest_port", "data.destination_port", "data.dpt"))
+	endpoint(src, d.leaf("data.srcip"), d.leaf("data.srcport"))
+	endpoint(dst, d.leaf("data.dstip"), d.leaf("data.dstport"))
+	if !src.slotSet("ip") {
+		endpoint(src, d.address("data.src_ip", "data.source_ip", "data.source_address", "data.src", "data.client_ip", "data.ClientIP", "data.remote_ip",
+			"data.remoteAddr", "data.id.orig_h", "data.src_endpoint.ip"), nil)
+	}
+	if !dst.slotSet("ip") {
+		endpoint(dst, d.address("data.dst_ip", "data.dest_ip", "data.destination_ip", "data.destination_address", "data.dst", "data.id.resp_h",
+			"data.dst_endpoint.ip"), nil)
+	}
+	src.Num("port", d.first("data.src_port", "data.source_port", "data.spt", "data.id.orig_p", "data.src_endpoint.port"))
+	dst.Num("port", d.first("data.dst_port", "data.dest_port", "data.destination_port", "data.dpt", "data.id.resp_p", "data.dst_endpoint.port"))
 	src.Text("mac", d.first("data.srcmac", "data.src_mac", "data.smac"))
 	dst.Text("mac", d.first("data.dstmac", "data.dst_mac", "data.dmac"))
 	src.Text("interface_name", d.first("data.srcintf", "data.src_interface", "data.inbound_interface", "data.in_iface", "data.in_interface"))
@@ -32,5 +40,4 @@ func fillCommon(d *draft) {
 	} else {
 		account(user, to)
 	}
-	user.Text("uid", d.leaf("data.uid"))
 }

@@ -20,7 +20,8 @@ func endpoint(o *Object, address, port *Leaf) {
 	o.Num("port", port)
 }
 
-// splitPort splits 192.0.2.1:80 and [2001:db8::1]:80, also without the port.
+// splitPort splits 192.0.2.1:80, also with more behind it (SonicWall adds the interface), and [2001:db8::1]:80, also
+// without the port.
 func splitPort(text []byte) (ip, port []byte, ok bool) {
 	if text[0] == '[' {
 		i := bytes.IndexByte(text, ']')
@@ -29,11 +30,31 @@ func splitPort(text []byte) (ip, port []byte, ok bool) {
 		}
 		return text[1:i], bytes.TrimPrefix(text[i+1:], []byte(":")), true
 	}
-	i := bytes.LastIndexByte(text, ':')
-	if i < 0 || bytes.IndexByte(text[:i], ':') >= 0 || !ValidIP(text[:i]) {
+	i := bytes.IndexByte(text, ':')
+	if i < 0 || !validIPv4(text[:i]) {
 		return nil, nil, false
 	}
-	return text[:i], text[i+1:], true
+	port, _, _ = bytes.Cut(text[i+1:], []byte(":"))
+	return text[:i], port, true
+}
+
+// address returns the first of the leaves that holds an IP address, with or without a port. It is for fields whose
+// names suggest one; unlike srcip they may as well hold something else.
+func (d *draft) address(paths ...string) *Leaf {
+	for _, p := range paths {
+		l := d.a.Leaf(p)
+		text := l.Text()
+		if text == nil {
+			continue
+		}
+		if ValidIP(text) {
+			return l
+		}
+		if _, _, ok := splitPort(text); ok {
+			return l
+		}
+	}
+	return nil
 }
 
 // agentEndpoint makes the agent's host one end of a connection.
