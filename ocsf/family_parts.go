@@ -210,6 +210,14 @@ func connection(ev *Object, protocol, direction, uid *Leaf) {
 		info.Int("protocol_num", number)
 	} else {
 		info.Num("protocol_num", protocol)
+		switch n {
+		case 1:
+			info.Const("protocol_name", "icmp")
+		case 6:
+			info.Const("protocol_name", "tcp")
+		case 17:
+			info.Const("protocol_name", "udp")
+		}
 	}
 	info.Text("uid", uid)
 	info.Enum("direction_id", directionOf(direction.Text()))

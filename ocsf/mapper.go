@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Options are the choices an operator has. The zero value is a valid choice of everything but Severity.
+// Options are the choices an operator has. The zero value is a valid choice.
 type Options struct {
 	// Severity holds the lowest rule levels of Low, Medium, High and Critical; all zero means DefaultSeverity.
 	Severity [4]int
