@@ -132,11 +132,11 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 			g.close()
 		}
 	}()
-	position, err := d.position()
+	input, position, err := d.resume(c)
 	if err != nil {
 		return nil, err
 	}
-	if g.tailer, err = openTailer(c.Input, position, d.log); err != nil {
+	if g.tailer, err = g.openInput(input, position); err != nil {
 		return nil, err
 	}
 	g.closers = append(g.closers, g.tailer.Close)

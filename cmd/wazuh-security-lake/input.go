@@ -18,24 +18,32 @@ import (
 	"wazuh-security-lake/uploader"
 )
 
-// openTailer follows what the configuration names, from position on.
+// openTailer reads what the configuration names, from position on, for commands that only look.
 func openTailer(in config.Input, position tailer.Position, log *slog.Logger) (*tailer.Tailer, error) {
+	opt, err := tailerOptions(in, position, log)
+	if err != nil {
+		return nil, err
+	}
+	return tailer.Open(opt)
+}
+
+func tailerOptions(in config.Input, position tailer.Position, log *slog.Logger) (tailer.Options, error) {
 	opt := tailer.Options{Position: position, OnEvent: logTailerEvent(log)}
 	if in.Mode == config.ModeIntegration {
 		opt.Log = tailer.SegmentLog{Dir: in.Inbox}
-		return tailer.Open(opt)
+		return opt, nil
 	}
 	opt.Log = tailer.WazuhLog{Path: in.Path, DatedDir: in.DatedDir}
 	var err error
 	if opt.StartAt, err = tailer.ParseStartAt(in.StartAt); err != nil {
-		return nil, fail(exitConfig, "", fmt.Errorf("input.start_at: %w", err))
+		return opt, fail(exitConfig, "", fmt.Errorf("input.start_at: %w", err))
 	}
 	if in.StopAt != "" {
 		if opt.StopAt, err = config.ParseMoment(in.StopAt, time.Local); err != nil {
-			return nil, fail(exitConfig, "", fmt.Errorf("input.stop_at: %w", err))
+			return opt, fail(exitConfig, "", fmt.Errorf("input.stop_at: %w", err))
 		}
 	}
-	return tailer.Open(opt)
+	return opt, nil
 }
 
 // watchedDir is the directory in which a rotation shows.

@@ -23,7 +23,7 @@ const wazuh5Home = "/var/wazuh-manager"
 func checkInput(in config.Input) error {
 	dir := filepath.Dir(in.Path)
 	if in.Mode == config.ModeIntegration {
-		dir = in.Inbox
+		dir = filepath.Dir(in.Inbox) // the inbox itself is made at the start
 	}
 	for _, step := range pathSteps(dir) {
 		if err := checkDirectory(step); err != nil {

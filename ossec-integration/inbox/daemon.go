@@ -153,10 +153,7 @@ func (b *Inbox) Rotate() error {
 			return errors.Join(b.newSegment(1), syncDir(b.dir, b.opt))
 		}
 		newest := list[len(list)-1]
-		if err := b.finish(newest.Path); err != nil {
-			return err
-		}
-		if info, err := os.Lstat(newest.Path); err != nil || info.Size() == 0 {
+		if size, err := b.finish(newest.Path); err != nil || size == 0 {
 			return err
 		}
 		return errors.Join(b.newSegment(newest.Number+1), syncDir(b.dir, b.opt))
@@ -165,19 +162,6 @@ func (b *Inbox) Rotate() error {
 		return fmt.Errorf("rotate inbox: %w", err)
 	}
 	return nil
-}
-
-// finish cuts half a line off a segment and fsyncs it.
-func (b *Inbox) finish(path string) error {
-	f, err := openFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	_, err = cutTail(f)
-	if err == nil {
-		err = b.opt.sync(f)
-	}
-	return errors.Join(err, f.Close())
 }
 
 // Remove deletes segment number n. Call it only after every batch that holds lines of it was released. The newest

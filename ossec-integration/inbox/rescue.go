@@ -129,7 +129,7 @@ func (b *Inbox) adopt(names []string) (picked int, err error) {
 	next := uint64(1)
 	if len(list) > 0 {
 		newest := list[len(list)-1]
-		if err := b.finish(newest.Path); err != nil {
+		if _, err := b.finish(newest.Path); err != nil {
 			return 0, err
 		}
 		next = newest.Number + 1
