@@ -18,6 +18,7 @@ func fillVirusTotal(d *draft) {
 	if seen := d.leaf(data + "source.alert_id"); seen.Text() != nil {
 		finding.Append("related_events").Text("uid", seen)
 	}
+	d.virusTotalReport()
 	if d.leaf(data + "malicious").Is("1") {
 		m := d.root.Append("malware")
 		m.Text("uid", d.first(data+"sha1", data+"source.sha1", data+"source.md5"))
@@ -26,4 +27,34 @@ func fillVirusTotal(d *draft) {
 		m.Text("path", d.leaf(data+"source.file"))
 		d.verdict(actionUnknown, dispositionDetected)
 	}
+}
+
+// virusTotalReport keeps what VirusTotal knows about the file as an enrichment of its hash.
+func (d *draft) virusTotalReport() {
+	const data = "data.virustotal."
+	hash := d.first(data+"source.sha1", data+"source.md5")
+	if hash == nil {
+		return
+	}
+	text := append(d.scratch[:0], `{"virustotal":{`...)
+	d.words = d.words[:0]
+	for _, key := range [...]string{"found", "malicious", "positives", "total", "scan_date", "permalink"} {
+		if l := d.leaf(data + key); l != nil {
+			text = l.appendJSON(appendKey(text, l.Path[len(data):]))
+			d.words = append(d.words, l)
+		}
+	}
+	if d.scratch = append(text, "}}"...); len(d.words) == 0 {
+		return
+	}
+	e := d.root.Append("enrichments")
+	if d.evidence() != nil {
+		e.Const("name", "evidences[].file.hashes[].value")
+	} else {
+		e.Bytes("name", d.ev.join(d.ev.literal("unmapped."), hash.Path))
+	}
+	e.Bytes("value", hash.Text()) // not claimed: the name says where it stands
+	e.Const("provider", "VirusTotal")
+	e.Bytes("data", d.ev.join(nil, d.scratch))
+	e.Value("data").claim(d.words...)
 }
