@@ -34,6 +34,8 @@ type FS interface {
 	Lock(name, owner string) (io.Closer, error)
 	// Free is the space an unprivileged process may still use, in bytes.
 	Free(name string) (int64, error)
+	// FileID tells a file from every other one that ever had its name: a copy has another. Empty: not known here.
+	FileID(name string) string
 }
 
 // Handle is one open file.
@@ -133,6 +135,9 @@ func (OS) Free(name string) (int64, error) {
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
+
+// FileID implements FS.
+func (OS) FileID(name string) string { return fileID(name) }
 
 // renameChecked is RenameNew for file systems without an atomic one. Only the holder of the lock renames, so
 // nothing can come between the check and the rename.

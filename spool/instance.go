@@ -6,25 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 	"strings"
-	"syscall"
 )
 
 // unusedMark is the second line of the instance file until the first commit. With it an empty spool is a
 // young one; without it an empty spool has lost its position.
 const unusedMark = "no batch committed yet"
 
-// homeMark is followed by the inode number of the lock file, which is made once and never replaced. In a copy of the
+// homeMark is followed by the identity of the lock file, which is made once and never replaced. In a copy of the
 // directory, a backup put back for example, the lock file is another one: what was shipped after the copy was made would
-// be shipped again, and nothing inside the directory could tell.
-const homeMark = "made with lock inode "
+// be shipped again, and nothing else inside the directory could tell.
+const homeMark = "made with lock "
 
 // identity is the content of the instance file.
 type identity struct {
 	id     string
 	unused bool
-	home   uint64 // inode of the lock file; 0: not known
+	home   string // FileID of the lock file; empty: not known
 }
 
 func (l layout) instanceFile() (identity, error) {
@@ -43,30 +41,17 @@ func (l layout) instanceFile() (identity, error) {
 	for line := range strings.Lines(rest) {
 		line = strings.TrimSpace(line)
 		if home, ok := strings.CutPrefix(line, homeMark); ok {
-			found.home, _ = strconv.ParseUint(home, 10, 64) // damaged: not known
+			found.home = home
 		}
 		found.unused = found.unused || line == unusedMark
 	}
 	return found, nil
 }
 
-// lockInode is 0 where the file system has no inode numbers to show.
-func (l layout) lockInode() uint64 {
-	info, err := l.fs.Stat(l.top(lockName))
-	if err != nil {
-		return 0
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0
-	}
-	return st.Ino
-}
-
 // copied reports whether the directory is a copy of the one this identity was written in.
 func (l layout) copied(i identity) bool {
-	now := l.lockInode()
-	return i.home != 0 && now != 0 && i.home != now && !i.unused
+	now := l.fs.FileID(l.top(lockName))
+	return i.home != "" && now != "" && i.home != now && !i.unused
 }
 
 func (s *Spool) writeInstance(unused bool) error {
@@ -74,8 +59,8 @@ func (s *Spool) writeInstance(unused bool) error {
 	if unused {
 		text += unusedMark + "\n"
 	}
-	if inode := s.lockInode(); inode != 0 {
-		text += homeMark + strconv.FormatUint(inode, 10) + "\n"
+	if id := s.fs.FileID(s.top(lockName)); id != "" {
+		text += homeMark + id + "\n"
 	}
 	return s.writeAtomic(s.top(instanceName), []byte(text), modeRecord)
 }

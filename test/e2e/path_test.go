@@ -80,16 +80,17 @@ func TestKilledAtEachStep(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
-			n := l.node("n1", "manager-1", noon)
-			n.write(150)
-			n.start("SPOOL_CRASH_AT=" + point)
-			if code := n.wait(); code != -1 {
-				t.Fatalf("ended with %d instead of being killed at %s:\n%s", code, point, n.stderr)
-			}
-			n.write(150)
-			n.start("SPOOL_CRASH_AT=" + point)
-			if code := n.wait(); code != -1 {
-				t.Fatalf("ended with %d instead of being killed at %s:\n%s", code, point, n.stderr)
+			n := l.node("n1", "manager-1", localMorning)
+			twoDays(n, 20)
+			n.start()
+			n.settled()
+			n.stop()
+			for range 2 {
+				twoDays(n, 150)
+				n.start("SPOOL_CRASH_AT=" + point)
+				if code := n.wait(); code != -1 {
+					t.Fatalf("ended with %d instead of being killed at %s:\n%s", code, point, n.stderr)
+				}
 			}
 			n.write(10)
 			n.start()
@@ -98,6 +99,18 @@ func TestKilledAtEachStep(t *testing.T) {
 			l.judge(n)
 		})
 	}
+}
+
+// localMorning is in the night between two UTC days, in the middle of a day of the manager's own time.
+var localMorning = time.Date(2026, 3, 15, 1, 59, 0, 0, time.FixedZone("", 2*3600))
+
+// twoDays writes alerts of two UTC days into one file, so that one batch has two objects.
+func twoDays(n *node, count int) {
+	n.lab.t.Helper()
+	n.manager.SetClock(localMorning)
+	n.write(count / 2)
+	n.manager.SetClock(localMorning.Add(10 * time.Minute))
+	n.write(count - count/2)
 }
 
 // Killed after S3 has stored the object and before the daemon has heard of it.

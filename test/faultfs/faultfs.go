@@ -602,6 +602,9 @@ func (f *FS) Free(name string) (int64, error) {
 	return max(0, f.capacity-f.d.root.blocks()), nil
 }
 
+// FileID implements spool.FS: files are not told apart here.
+func (f *FS) FileID(string) string { return "" }
+
 // Lock implements spool.FS. The lock ends with the process.
 func (f *FS) Lock(name, owner string) (io.Closer, error) {
 	f.mu.Lock()
