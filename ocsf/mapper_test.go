@@ -267,6 +267,7 @@ func TestStrictRules(t *testing.T) {
 		"port out of range":   {"detection_finding", `,"data":{"srcip":"10.0.0.1","srcport":"70000"}`, want{"evidences/0/src_endpoint/port": "", "unmapped/data.srcport": "70000"}},
 		"source is a name":    {"detection_finding", `,"data":{"srcip":"host.example"}`, want{"evidences/0/src_endpoint/hostname": "host.example"}},
 		"source is no name":   {"detection_finding", `,"data":{"srcip":"my host"}`, want{"evidences/0/src_endpoint/name": "my host"}},
+		"port with zeros":     {"detection_finding", `,"data":{"srcip":"10.0.0.1","srcport":"0080"}`, want{"evidences/0/src_endpoint/port": "80", "unmapped/data.srcport": "0080"}},
 		"source with a port":  {"detection_finding", `,"data":{"srcip":"10.0.0.1:80"}`, want{"evidences/0/src_endpoint/ip": "10.0.0.1", "evidences/0/src_endpoint/port": "80", "unmapped/data.srcip": "10.0.0.1:80"}},
 		"source with more":    {"detection_finding", `,"data":{"src":"10.0.0.1:54993:X0:pc.example"}`, want{"evidences/0/src_endpoint/ip": "10.0.0.1", "evidences/0/src_endpoint/port": "54993"}},
 		"src that is no IP":   {"detection_finding", `,"data":{"src":"lib/x.php:20"}`, want{"evidences": "", "unmapped/data.src": "lib/x.php:20"}},
