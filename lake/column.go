@@ -6,89 +6,148 @@ import (
 	"wazuh-security-lake/ocsf"
 )
 
-// column gathers the values of one leaf until the row group is written.
+// stream is the sequence of level pairs of one place in the object tree: of an object type or of a leaf. An entry is
+// one byte, repetition in the upper and definition in the lower four bits.
 //
-// Levels are kept as one byte per entry, repetition in the upper and definition in the lower four bits. A row that
-// leaves the column null at definition level 0 (its top-level attribute is missing: by far the most common case)
-// costs nothing when it is written: the entry is made up for when the column is next touched, or at the flush. Values
-// lie one after the other in nums or arena, without gaps for nulls.
-type column struct {
-	*leaf
-	rows   int     // rows begun; rows not touched since are missing at the end
-	levels []byte  // one entry per level pair
-	nums   []int64 // numbers, booleans and instants; for text the end of each value in arena
-	arena  []byte  // text, one value after the other
+// Where the place is missing, its entry is, bit for bit, that of the object around it: such are the levels of Dremel.
+// So what is missing costs nothing when an event is written: its entries are copied from the parent when the place is
+// next filled, or at the flush. A place that no row filled has no entries at all, but shares those of its parent; most
+// columns of a class are like that.
+type stream struct {
+	parent *stream // nil: the root, which has one entry of zero per row
+	seen   int     // entries of the parent that have theirs here; 0: none filled yet
+	row    int     // the last row that filled it, counted from 1
+	levels []byte
 }
 
 const (
 	repShift = 4
 	defMask  = 1<<repShift - 1
+	noValues = 1<<repShift + defMask // for maxDef, of a stream that has no values beside its levels
 )
 
-// begin makes the column's rows complete up to, not including, row and counts row as begun.
-// It must be called before the first entry of each row, and not for later ones.
-func (c *column) begin(row int) {
-	if c.rows < row {
-		c.padTo(row)
+// add adds an entry of row: the first one below the parent's last entry, or a further element of the same list.
+func (s *stream) add(row int, level byte) {
+	if n := len(s.parent.levels); s.seen < n {
+		s.catchUp(n - 1)
+		s.seen, s.row = n, row+1
 	}
-	c.rows = row + 1
+	s.levels = append(s.levels, level)
 }
 
-// padTo adds the nulls of the rows that did not touch the column.
-func (c *column) padTo(rows int) {
-	for n := rows - c.rows; n > 0; n -= len(zeroLevels) {
-		c.levels = append(c.levels, zeroLevels[:min(n, len(zeroLevels))]...)
-	}
-	if c.rows < rows {
-		c.rows = rows
+// catchUp adds what is missing for the first n entries of the parent.
+func (s *stream) catchUp(n int) {
+	if s.seen < n {
+		s.levels = append(s.levels, s.parent.levels[s.seen:n]...)
+		s.seen = n
 	}
 }
 
-var zeroLevels [1024]byte // never written
-
-func (c *column) null(row int, rep, def uint8) {
-	if rep == 0 {
-		c.begin(row)
+// drop takes back what row put into the stream, after the same was done to its parent, and returns how many values
+// that were. It is the way out of a Write that failed half way.
+func (s *stream) drop(row int, maxDef uint8) int {
+	if s.row != row+1 {
+		return 0
 	}
-	c.levels = append(c.levels, rep<<repShift|def)
+	entry, values := s.tail(1, maxDef)
+	s.levels = s.levels[:entry]
+	s.seen, s.row = len(s.parent.levels), 0
+	return values
+}
+
+// tail returns the first entry of the last rows and the number of values in them.
+func (s *stream) tail(rows int, maxDef uint8) (entry, values int) {
+	entry = len(s.levels)
+	for rows > 0 {
+		entry--
+		if s.levels[entry]&defMask == maxDef {
+			values++
+		}
+		if s.levels[entry]>>repShift == 0 {
+			rows--
+		}
+	}
+	return entry, values
+}
+
+// keep leaves only the marked rows of the last len(kept) ones. The parent must have kept them already.
+func (s *stream) keep(kept []bool) {
+	entry, _ := s.tail(len(kept), noValues)
+	to, row := 0, -1
+	for _, l := range s.levels[entry:] {
+		if l>>repShift == 0 {
+			row++
+		}
+		if kept[row] {
+			s.levels[to] = l
+			to++
+		}
+	}
+	s.levels = s.levels[:to]
+	s.seen, s.row = len(s.parent.levels), 0
+}
+
+func (s *stream) reset() { s.seen, s.row, s.levels = 0, 0, shrink(s.levels) }
+
+// column gathers the values of one leaf until the row group is written. Values lie one after the other in nums or
+// arena, without gaps for nulls.
+type column struct {
+	*leaf
+	stream
+	nums  []int64 // numbers, booleans and instants; for text the end of each value in arena
+	arena []byte  // text, one value after the other
 }
 
 func (c *column) num(row int, rep uint8, v int64) {
-	if rep == 0 {
-		c.begin(row)
-	}
-	c.levels = append(c.levels, rep<<repShift|c.maxDef)
+	c.add(row, rep<<repShift|c.maxDef)
 	c.nums = append(c.nums, v)
 }
 
 func (c *column) text(row int, rep uint8, v []byte) {
-	if rep == 0 {
-		c.begin(row)
-	}
-	c.levels = append(c.levels, rep<<repShift|c.maxDef)
+	c.add(row, rep<<repShift|c.maxDef)
 	c.arena = append(c.arena, v...)
 	c.nums = append(c.nums, int64(len(c.arena)))
 }
 
-// drop takes back what row put into the column; it is the way out of a Write that failed half way.
 func (c *column) drop(row int) {
-	if c.rows <= row {
-		return
-	}
-	for i := len(c.levels) - 1; ; i-- {
-		l := c.levels[i]
-		if l&defMask == c.maxDef {
-			c.nums = c.nums[:len(c.nums)-1]
-		}
-		c.levels = c.levels[:i]
-		if l>>repShift == 0 {
-			break
-		}
-	}
-	c.rows = row
+	c.nums = c.nums[:len(c.nums)-c.stream.drop(row, c.maxDef)]
 	if c.kind == ocsf.KindString {
 		c.arena = c.arena[:c.textStart(len(c.nums))]
 	}
+}
+
+func (c *column) keep(kept []bool) {
+	if len(c.nums) == 0 {
+		return // it shares the entries of its parent
+	}
+	entry, values := c.tail(len(kept), c.maxDef)
+	value, to, row := len(c.nums)-values, 0, -1
+	start, end := int64(c.textStart(value)), int64(0)
+	for _, l := range c.levels[entry:] {
+		if l>>repShift == 0 {
+			row++
+		}
+		if l&defMask != c.maxDef {
+			continue
+		}
+		v := c.nums[value]
+		value++
+		if kept[row] {
+			c.nums[to] = v
+			if c.kind == ocsf.KindString {
+				end += int64(copy(c.arena[end:], c.arena[start:v]))
+				c.nums[to] = end
+			}
+			to++
+		}
+		start = v
+	}
+	c.nums, c.arena = c.nums[:to], c.arena[:end]
+	if to == 0 {
+		c.stream.reset()
+		return
+	}
+	c.stream.keep(kept)
 }
 
 // textStart is where text value i begins.
@@ -102,17 +161,16 @@ func (c *column) textStart(i int) int {
 // reset empties the column and keeps its memory, up to a bound: one extraordinary row group must not be paid for
 // until the process ends.
 func (c *column) reset() {
-	c.rows = 0
-	c.levels = keep(c.levels)
-	c.nums = keep(c.nums)
-	c.arena = keep(c.arena)
+	c.stream.reset()
+	c.nums = shrink(c.nums)
+	c.arena = shrink(c.arena)
 }
 
-// keepElements is the capacity a column's slices may keep from one row group to the next.
-const keepElements = 16 << 20
+// keptCapacity is the most that a slice may keep from one row group to the next.
+const keptCapacity = 16 << 20
 
-func keep[T any](s []T) []T {
-	if cap(s) > keepElements {
+func shrink[T any](s []T) []T {
+	if cap(s) > keptCapacity {
 		return nil
 	}
 	return s[:0]

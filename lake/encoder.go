@@ -77,16 +77,17 @@ type Encoder struct {
 	layout  *layout
 	opt     Options
 	codec   *zstd.Codec
+	spines  []stream // levels of the objects, by node.spine
 	columns []column
 	out     countingWriter
 	pw      *parquet.GenericWriter[any]
 	writers []*parquet.ColumnWriter
 	meta    map[string]string
 
-	times       []int64 // of the rows buffered
-	unsorted    bool    // times is not ascending
-	buffered    int64   // uncompressed bytes of the rows buffered
-	written     int64   // uncompressed bytes of the row groups written
+	rows        []row // buffered
+	unsorted    bool  // the times of rows are not ascending
+	buffered    int64 // uncompressed bytes of the rows buffered
+	written     int64 // uncompressed bytes of the row groups written
 	rowsWritten int64
 	groups      int64
 	bounds      int64 // bytes that min and max values may take in the footer
@@ -96,6 +97,12 @@ type Encoder struct {
 	err         error // the first error of the writer below: the object is lost
 
 	scratch scratch
+}
+
+// row is what the encoder knows of a row beside its columns.
+type row struct {
+	time  int64
+	bytes int64 // uncompressed
 }
 
 // NewEncoder returns an encoder of events of class that writes one object to w. It writes nothing yet.
@@ -117,10 +124,15 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 		layout:  l,
 		opt:     opt,
 		codec:   &zstd.Codec{Level: opt.Level.zstd()},
+		spines:  make([]stream, len(l.around)),
 		columns: make([]column, len(l.leaves)),
 	}
+	for i, around := range l.around[1:] {
+		e.spines[i+1].parent = &e.spines[around]
+	}
 	for i := range e.columns {
-		e.columns[i].leaf = &l.leaves[i]
+		c := &e.columns[i]
+		c.leaf, c.parent = &l.leaves[i], &e.spines[l.leaves[i].spine]
 	}
 	e.scratch.init()
 	e.Reset(w)
@@ -163,10 +175,13 @@ func (e *Encoder) Reset(w io.Writer) {
 
 // dropRows empties the columns.
 func (e *Encoder) dropRows() {
+	for i := range e.spines {
+		e.spines[i].reset()
+	}
 	for i := range e.columns {
 		e.columns[i].reset()
 	}
-	e.times = e.times[:0]
+	e.rows = shrink(e.rows)
 	e.unsorted = false
 	e.buffered = 0
 }
@@ -193,21 +208,31 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 	}
 	before := e.buffered
 	if err := e.object(e.layout.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
-		for i := range e.columns {
-			e.columns[i].drop(len(e.times))
-		}
+		e.dropRow()
 		e.buffered = before
 		return err
 	}
-	if n := len(e.times); n > 0 && ev.Time < e.times[n-1] {
+	if n := len(e.rows); n > 0 && ev.Time < e.rows[n-1].time {
 		e.unsorted = true
 	}
-	e.times = append(e.times, ev.Time)
+	e.rows = append(e.rows, row{ev.Time, e.buffered - before})
 	e.first, e.last = min(e.first, ev.Time), max(e.last, ev.Time)
 	if e.buffered >= e.budget() {
-		return e.Flush()
+		return e.flush(false)
 	}
 	return nil
+}
+
+// dropRow takes back what the row that was just begun put into the columns.
+func (e *Encoder) dropRow() {
+	n := len(e.rows)
+	e.spines[0].levels = e.spines[0].levels[:n]
+	for i := range e.spines[1:] {
+		e.spines[i+1].drop(n, noValues)
+	}
+	for i := range e.columns {
+		e.columns[i].drop(n)
+	}
 }
 
 // budget is the uncompressed size at which the next row group is written.
@@ -216,37 +241,44 @@ func (e *Encoder) budget() int64 {
 }
 
 // object adds the attributes of o, whose type sits at n; rep and def are the levels of o itself.
-// unmapped is only set for the root.
+// unmapped is only set for the root. What is missing adds nothing: see stream.
 func (e *Encoder) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep, def uint8) error {
-	row := len(e.times)
+	row := len(e.rows)
+	if s := &e.spines[n.spine]; s.parent == nil {
+		s.levels = append(s.levels, 0)
+	} else {
+		s.add(row, rep<<repShift|def)
+	}
+	e.buffered += int64(len(n.attrs)) * attrCost
 	for i := range n.attrs {
-		a := &n.attrs[i]
-		if a.kind == ocsf.KindMap {
-			e.mapping(a, unmapped, row)
-			continue
-		}
 		v := &o.Values[i]
-		switch {
-		case !v.Set || (a.list || a.kind == ocsf.KindObject) && !present(a, v):
-			if rep|def != 0 { // else column.padTo makes up for it
-				e.null(a, row, rep, def)
-			}
-		case a.list:
-			if err := e.list(a, v, row, rep, def); err != nil {
-				return err
-			}
-		case a.kind == ocsf.KindObject:
-			if err := e.object(a.child, v.Objs[0], nil, rep, def+1); err != nil {
-				return err
-			}
-		case a.kind == ocsf.KindString:
-			e.columns[a.first].text(row, rep, v.Str)
-			e.buffered += int64(len(v.Str)) + textCost
-		default:
-			if err := e.number(a, v.Num, row, rep); err != nil {
+		if a := &n.attrs[i]; a.kind == ocsf.KindMap {
+			e.mapping(a, unmapped, row)
+		} else if v.Set {
+			if err := e.attribute(a, v, row, rep, def); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// attribute adds a value that is set to the object at the levels rep and def.
+func (e *Encoder) attribute(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
+	switch {
+	case a.list:
+		if present(a, v) {
+			return e.list(a, v, row, rep, def)
+		}
+	case a.kind == ocsf.KindObject:
+		if present(a, v) {
+			return e.object(a.child, v.Objs[0], nil, rep, def+1)
+		}
+	case a.kind == ocsf.KindString:
+		e.columns[a.first].text(row, rep, v.Str)
+		e.buffered += int64(len(v.Str)) + textCost
+	default:
+		return e.number(a, v.Num, row, rep)
 	}
 	return nil
 }
@@ -261,11 +293,12 @@ func (e *Encoder) number(a *attr, n int64, row int, rep uint8) error {
 	return nil
 }
 
-// What an entry costs beside the bytes of a text: level byte, number or offset, and the library's own level and row.
+// What an entry costs beside the bytes of a text: level byte, number or offset, and the library's own level and row;
+// and what an object costs for each attribute it may have, because those it has not are entries too.
 const (
 	textCost = 12
 	numCost  = 10
-	nullCost = 1
+	attrCost = 1
 )
 
 // list adds the elements of a list that has some; def is the level of the object around it.
@@ -284,7 +317,8 @@ func (e *Encoder) list(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
 	}
 	for _, o := range v.Objs {
 		if empty(a.child, o) {
-			e.null(a, row, rep, def+2) // a null element keeps the places of the others
+			e.spines[a.child.spine].add(row, rep<<repShift|(def+2)) // a null element keeps the places of the others
+			e.buffered += int64(len(a.child.attrs)) * attrCost
 		} else if err := e.object(a.child, o, nil, rep, def+3); err != nil {
 			return err
 		}
@@ -302,15 +336,6 @@ func (e *Encoder) mapping(a *attr, pairs []ocsf.KeyValue, row int) {
 		e.buffered += int64(len(kv.Key)+len(kv.Value)) + 2*textCost
 		rep = a.rep
 	}
-}
-
-// null adds a null at the given levels to every column below a.
-func (e *Encoder) null(a *attr, row int, rep, def uint8) {
-	columns := e.columns[a.first:a.last]
-	for i := range columns {
-		columns[i].null(row, rep, def)
-	}
-	e.buffered += int64(a.last-a.first) * nullCost
 }
 
 // present reports whether there is something to write: a struct of nulls is a missing struct.
@@ -341,7 +366,7 @@ func empty(n *node, o *ocsf.Object) bool {
 func (e *Encoder) SetMetadata(key, value string) { e.meta[key] = value }
 
 // Rows returns the number of events taken.
-func (e *Encoder) Rows() int64 { return e.rowsWritten + int64(len(e.times)) }
+func (e *Encoder) Rows() int64 { return e.rowsWritten + int64(len(e.rows)) }
 
 // FirstTime returns the time of the earliest event; 0 without any.
 func (e *Encoder) FirstTime() int64 {
@@ -374,7 +399,7 @@ func (e *Encoder) Size() int64 {
 		size += int64(len(k)+len(v)) + 16
 	}
 	groups := e.groups
-	if len(e.times) > 0 {
+	if len(e.rows) > 0 {
 		groups++
 		size += e.buffered + e.buffered/8
 	}
@@ -384,25 +409,90 @@ func (e *Encoder) Size() int64 {
 	return size + int64(len(e.columns))*(columnOverhead+groups*chunkOverhead)
 }
 
-// Flush writes what is buffered as a row group, sorted by time; with nothing buffered it does nothing.
-// The library holds back up to 32 KiB until Close. Nothing is durable on return.
+// Flush writes all that is buffered as a row group, sorted by time; with nothing buffered it does nothing.
+// Nothing older than that may follow. The library holds back up to 32 KiB until Close. Nothing is durable on return.
 func (e *Encoder) Flush() error {
 	if err := e.usable(); err != nil {
 		return err
 	}
-	if len(e.times) == 0 {
+	return e.flush(true)
+}
+
+// holdBack is how far the timestamps of a log go back at most without counting as old: analysisd stamps an alert before
+// it is in the order of writing, and does so in several threads.
+const holdBack = 2000 // milliseconds
+
+// flush writes a row group: of all rows, or without the latest ones, for which an older one may still come.
+func (e *Encoder) flush(all bool) error {
+	if len(e.rows) == 0 {
 		return nil
 	}
-	if err := e.flushRows(); err != nil {
+	order, n := e.sortRows(), len(e.rows)
+	if !all {
+		n = e.ripe(order)
+	}
+	if err := e.flushRows(order, n); err != nil {
 		e.err = fmt.Errorf("write row group %d: %w", e.groups, err)
 		return e.err
 	}
 	e.groups++
-	e.rowsWritten += int64(len(e.times))
-	e.written += e.buffered
-	e.flushed = e.last
-	e.dropRows()
+	e.rowsWritten += int64(n)
+	e.flushed = e.rows[nth(order, n-1)].time
+	e.keepRows(order, n)
 	return nil
+}
+
+// ripe returns how many rows, in the given order, to write now: all but those of the last holdBack. At most half of the
+// rows and half of their bytes stay, so that a burst neither outgrows the budget nor makes row groups ever smaller.
+func (e *Encoder) ripe(order []int32) int {
+	n := len(e.rows)
+	latest, bytes := e.rows[nth(order, n-1)].time, int64(0)
+	for i := n; i > 0; i-- {
+		r := e.rows[nth(order, i-1)]
+		if bytes += r.bytes; r.time <= latest-holdBack || 2*(n-i+1) > n || 2*bytes > e.buffered {
+			return i
+		}
+	}
+	return n
+}
+
+// keepRows drops the first n rows of the given order, which are written; the others become the first of the next group.
+func (e *Encoder) keepRows(order []int32, n int) {
+	before := e.buffered
+	defer func() { e.written += before - e.buffered }()
+	if n == len(e.rows) {
+		e.dropRows()
+		return
+	}
+	first := len(e.rows)
+	for i := n; i < len(e.rows); i++ {
+		first = min(first, nth(order, i))
+	}
+	kept := append(e.scratch.kept[:0], make([]bool, len(e.rows)-first)...)
+	for i := n; i < len(e.rows); i++ {
+		kept[nth(order, i)-first] = true
+	}
+	e.scratch.kept = kept
+
+	rows := e.rows[:0]
+	e.unsorted, e.buffered = false, 0
+	for i, r := range e.rows[first:] {
+		if kept[i] {
+			e.unsorted = e.unsorted || len(rows) > 0 && r.time < rows[len(rows)-1].time
+			e.buffered += r.bytes
+			rows = append(rows, r)
+		}
+	}
+	e.rows = rows
+	e.spines[0].levels = e.spines[0].levels[:len(rows)]
+	for i := range e.spines[1:] {
+		if s := &e.spines[i+1]; s.seen > 0 {
+			s.keep(kept)
+		}
+	}
+	for i := range e.columns {
+		e.columns[i].keep(kept)
+	}
 }
 
 // Close writes what is left and the footer. It neither syncs nor closes the writer below: the object is complete on

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -13,13 +14,13 @@ import (
 
 // scratch is memory of the flush, kept from one row group to the next.
 type scratch struct {
-	order  []int32         // rows by time
-	places []place         // where each row begins in the column at hand
-	values []parquet.Value // one chunk
-	// null has the null of every level byte, and nulls, where it was needed, a whole chunk of it. Both are written
-	// once: the library only reads them.
-	null  [256]parquet.Value
-	nulls [1 << repShift][]parquet.Value
+	order  []int32                   // rows by time
+	kept   []bool                    // rows that stay
+	places []place                   // where each row begins in the stream at hand
+	values []parquet.Value           // one chunk
+	empty  [][]*parquet.ColumnWriter // by spine, the columns without a value that share its levels
+	// null has the null of every level byte. It is written once: the library only reads it.
+	null [256]parquet.Value
 }
 
 func (s *scratch) init() {
@@ -31,21 +32,12 @@ func (s *scratch) init() {
 // place is the first entry of a row and the first value at or after it.
 type place struct{ entry, value int32 }
 
-// flushRows writes the rows buffered as one row group.
-func (e *Encoder) flushRows() error {
-	order := e.sortRows()
-	for i := range e.columns {
-		c := &e.columns[i]
-		rows, err := e.flushColumn(c, e.writers[i], order)
-		if err != nil {
-			return fmt.Errorf("column %v: %w", c.path, err)
-		}
-		// The library does not compare its columns: one that is short would make a file that no reader can read.
-		if rows != len(e.times) {
-			return fmt.Errorf("column %v has %d rows instead of %d", c.path, rows, len(e.times))
-		}
+// nth is element i of an order, where nil is the order in which the rows came.
+func nth(order []int32, i int) int {
+	if order == nil {
+		return i
 	}
-	return e.pw.Flush()
+	return int(order[i])
 }
 
 // sortRows returns the rows in the order of their times, those of the same time as they came; nil when they are.
@@ -54,42 +46,68 @@ func (e *Encoder) sortRows() []int32 {
 		return nil
 	}
 	order := e.scratch.order[:0]
-	for i := range e.times {
+	for i := range e.rows {
 		order = append(order, int32(i))
 	}
-	slices.SortStableFunc(order, func(a, b int32) int {
-		switch ta, tb := e.times[a], e.times[b]; {
-		case ta < tb:
-			return -1
-		case ta > tb:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(e.rows[a].time, e.rows[b].time) })
 	e.scratch.order = order
 	return order
 }
 
-// flushColumn hands one column to the library, in chunks small enough that its pages stay below their limit, and
-// returns the number of rows the library counted.
-func (e *Encoder) flushColumn(c *column, w *parquet.ColumnWriter, order []int32) (int, error) {
-	if c.rows == 0 {
-		return e.flushNulls(w, 0)
+// flushRows writes the first n rows of the given order as one row group.
+func (e *Encoder) flushRows(order []int32, n int) error {
+	for i := range e.spines[1:] {
+		if s := &e.spines[i+1]; s.seen > 0 {
+			s.catchUp(len(s.parent.levels))
+		}
 	}
-	c.padTo(len(e.times))
-	if len(c.nums) == 0 && len(c.levels) == len(e.times) && bytes.Count(c.levels, c.levels[:1]) == len(c.levels) {
-		return e.flushNulls(w, c.levels[0]) // a null at the same level in every row, in whatever order
+	empty := e.scratch.empty
+	if empty == nil {
+		empty = make([][]*parquet.ColumnWriter, len(e.spines))
+		e.scratch.empty = empty
 	}
-	f := flusher{column: c, writer: w, nulls: &e.scratch.null, values: e.scratch.values[:0], lastIndex: -1}
+	for i := range e.columns {
+		c := &e.columns[i]
+		if len(c.nums) == 0 {
+			spine := c.spine
+			for e.spines[spine].seen == 0 && spine > 0 {
+				spine = e.layout.around[spine]
+			}
+			empty[spine] = append(empty[spine], e.writers[i])
+			continue
+		}
+		c.catchUp(len(c.parent.levels))
+		if err := e.flushColumn(c, e.writers[i:i+1], order, n); err != nil {
+			return fmt.Errorf("column %v: %w", c.path, err)
+		}
+	}
+	for i, writers := range empty {
+		if len(writers) == 0 {
+			continue
+		}
+		c := column{leaf: &leaf{maxDef: noValues}, stream: e.spines[i]}
+		if err := e.flushColumn(&c, writers, order, n); err != nil {
+			return fmt.Errorf("columns without a value: %w", err)
+		}
+		empty[i] = writers[:0]
+	}
+	return e.pw.Flush()
+}
+
+// flushColumn hands the first n rows of one column to the library, in chunks small enough that its pages stay below
+// their limit. Columns without any value that have the same levels come as one, with all of their writers.
+func (e *Encoder) flushColumn(c *column, writers []*parquet.ColumnWriter, order []int32, n int) error {
+	f := flusher{column: c, writers: writers, nulls: &e.scratch.null, values: e.scratch.values[:0], lastIndex: -1}
 	var err error
 	switch {
 	case order != nil:
 		e.scratch.places = c.places(e.scratch.places[:0])
-		err = f.byOrder(order, e.scratch.places)
-	case c.maxRep == 0:
-		err = f.flat()
+		err = f.byOrder(order[:n], e.scratch.places)
+	case len(c.levels) == len(e.rows):
+		err = f.flat(n)
 	default:
-		err = f.inOrder()
+		entries, _ := c.tail(len(e.rows)-n, noValues)
+		err = f.inOrder(entries)
 	}
 	if err == nil {
 		err = f.write()
@@ -98,32 +116,11 @@ func (e *Encoder) flushColumn(c *column, w *parquet.ColumnWriter, order []int32)
 	if c.dict && c.kind == ocsf.KindString {
 		e.bounds += 2 * (2*int64(f.longest) + 16)
 	}
-	return f.rows, err
-}
-
-// flushNulls writes a column that has the same null in every row: the shared slice makes it nearly free.
-func (e *Encoder) flushNulls(w *parquet.ColumnWriter, level byte) (int, error) {
-	nulls := e.scratch.nulls[level&defMask]
-	if nulls == nil {
-		nulls = slices.Repeat([]parquet.Value{e.scratch.null[level&defMask]}, chunkRows)
-		e.scratch.nulls[level&defMask] = nulls
+	// The library does not compare its columns: one that is short would make a file that no reader can read.
+	if err == nil && f.rows != n {
+		err = fmt.Errorf("%d rows instead of %d", f.rows, n)
 	}
-	rows, page := 0, 0
-	for left := len(e.times); left > 0; left -= chunkRows {
-		if page+chunkRows > pageRows {
-			if err := w.Flush(); err != nil {
-				return rows, err
-			}
-			page = 0
-		}
-		n, err := w.WriteRowValues(nulls[:min(left, chunkRows)])
-		if err != nil {
-			return rows, err
-		}
-		rows += n
-		page += n
-	}
-	return rows, nil
+	return err
 }
 
 // places lists where each row of the column begins, and where the last one ends.
@@ -143,9 +140,9 @@ func (c *column) places(dst []place) []place {
 // flusher cuts one column into chunks of whole rows.
 type flusher struct {
 	*column
-	writer *parquet.ColumnWriter
-	nulls  *[256]parquet.Value
-	values []parquet.Value
+	writers []*parquet.ColumnWriter
+	nulls   *[256]parquet.Value
+	values  []parquet.Value
 
 	chunk    int // bytes in values, as the library will count them
 	chunkRow int // rows in values
@@ -153,17 +150,17 @@ type flusher struct {
 	page     int // rows in the library's current page
 	room     int // bytes that may have gone to the dictionary since the library last looked at its size
 	longest  int // the longest text
-	rows     int // rows the library counted
+	rows     int // rows the library took
 
 	last      parquet.Value // the value made last, its index and its repetition level
 	lastIndex int
 	lastRep   byte
 }
 
-// flat adds all rows of a column without repetition as they lie: one entry is one row.
-func (f *flusher) flat() error {
+// flat adds the first n rows as they lie, where one entry is one row.
+func (f *flusher) flat(n int) error {
 	value := 0
-	for _, l := range f.levels {
+	for _, l := range f.levels[:n] {
 		if l != f.maxDef {
 			if f.chunkRow == chunkRows {
 				if err := f.write(); err != nil {
@@ -211,10 +208,10 @@ func (f *flusher) same(i, j int) bool {
 	return bytes.Equal(f.arena[f.textStart(i):f.nums[i]], f.arena[f.textStart(j):f.nums[j]])
 }
 
-// inOrder adds all rows as they lie.
-func (f *flusher) inOrder() error {
+// inOrder adds the rows of the first entries as they lie.
+func (f *flusher) inOrder(entries int) error {
 	entry, value := 0, 0
-	for entry < len(f.levels) {
+	for entry < entries {
 		end, bytes, values := entry, 0, value
 		for {
 			if f.levels[end]&defMask == f.maxDef {
@@ -286,17 +283,25 @@ func (f *flusher) write() error {
 	if len(f.values) == 0 {
 		return nil
 	}
-	if f.page > 0 && (f.chunk > chunkBytes || f.page+f.chunkRow > pageRows || f.dict && f.room+f.text > dictionaryRoom) {
-		if err := f.writer.Flush(); err != nil {
-			return err
-		}
+	end := f.page > 0 && (f.chunk > chunkBytes || f.page+f.chunkRow > pageRows || f.dict && f.room+f.text > dictionaryRoom)
+	if end {
 		f.page, f.room = 0, 0
 	}
-	n, err := f.writer.WriteRowValues(f.values)
-	f.rows += n
-	if err != nil {
-		return err
+	for _, w := range f.writers {
+		if end {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+		}
+		n, err := w.WriteRowValues(f.values)
+		if err != nil {
+			return err
+		}
+		if n != f.chunkRow {
+			return fmt.Errorf("%d rows written instead of %d", n, f.chunkRow)
+		}
 	}
+	f.rows += f.chunkRow
 	f.page += f.chunkRow
 	f.room += f.text
 	f.values = f.values[:0]

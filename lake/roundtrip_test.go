@@ -240,7 +240,7 @@ func TestRoundTrip(t *testing.T) {
 				}
 			}
 			if reused.groups > groups {
-				floor = reused.LastTime()
+				floor = reused.flushed
 			}
 		}
 		estimate := reused.Size()

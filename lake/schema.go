@@ -24,12 +24,16 @@ type layout struct {
 	class  *ocsf.Class
 	root   *node
 	leaves []leaf
+	around []int // by spine, the spine of the object around it; -1 for the root
 	schema *parquet.Schema
 	time   int // slot of "time" in the root
 }
 
-// node is one object type at one place of the tree.
-type node struct{ attrs []attr }
+// node is one object type at one place of the tree. Its levels are spine, a number in preorder.
+type node struct {
+	spine int
+	attrs []attr
+}
 
 // attr is one attribute of a node. Its columns are leaves[first:last]; a scalar has exactly one.
 type attr struct {
@@ -43,6 +47,7 @@ type attr struct {
 // leaf is one Parquet column.
 type leaf struct {
 	path   []string
+	spine  int // of the object it is an attribute of
 	kind   ocsf.Kind
 	maxDef uint8
 	maxRep uint8
@@ -62,7 +67,7 @@ func newLayout(c *ocsf.Class) (*layout, error) {
 	}
 	var fields ordered
 	var err error
-	if l.root, fields, err = l.object(c.Root, nil, 0, 0); err != nil {
+	if l.root, fields, err = l.object(c.Root, nil, -1, 0, 0); err != nil {
 		return nil, fmt.Errorf("class %s: %w", c, err)
 	}
 	l.schema = parquet.NewSchema(rootName, fields)
@@ -72,9 +77,10 @@ func newLayout(c *ocsf.Class) (*layout, error) {
 	return l, nil
 }
 
-// object compiles t at path; def and rep are the levels of a present instance of it.
-func (l *layout) object(t *ocsf.ObjectType, path []string, def, rep uint8) (*node, ordered, error) {
-	n := &node{attrs: make([]attr, len(t.Attrs))}
+// object compiles t at path, below the spine around; def and rep are the levels of a present instance of it.
+func (l *layout) object(t *ocsf.ObjectType, path []string, around int, def, rep uint8) (*node, ordered, error) {
+	n := &node{spine: len(l.around), attrs: make([]attr, len(t.Attrs))}
+	l.around = append(l.around, around)
 	fields := make([]parquet.Field, len(t.Attrs))
 	group := make(parquet.Group, len(t.Attrs))
 	for i := range t.Attrs {
@@ -82,7 +88,7 @@ func (l *layout) object(t *ocsf.ObjectType, path []string, def, rep uint8) (*nod
 		if group[oa.Name] != nil {
 			return nil, ordered{}, fmt.Errorf("attribute %s stands twice in object %s", oa.Name, t.Name)
 		}
-		pn, err := l.attribute(&n.attrs[i], oa, join(path, oa.Name), def, rep)
+		pn, err := l.attribute(&n.attrs[i], oa, join(path, oa.Name), n.spine, def, rep)
 		if err != nil {
 			return nil, ordered{}, err
 		}
@@ -95,7 +101,7 @@ func (l *layout) object(t *ocsf.ObjectType, path []string, def, rep uint8) (*nod
 	return n, ordered{group, fields}, nil
 }
 
-func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, def, rep uint8) (parquet.Node, error) {
+func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, spine int, def, rep uint8) (parquet.Node, error) {
 	*a = attr{kind: oa.Kind, list: oa.List, first: len(l.leaves), rep: rep}
 	defer func() { a.last = len(l.leaves) }()
 	if def+3 > maxLevel {
@@ -106,8 +112,8 @@ func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, def, rep uint8
 			return nil, fmt.Errorf("attribute %v: only the root attribute %q may be a map", path, unmappedName)
 		}
 		a.rep = rep + 1
-		key := l.leaf(join(path, "key_value", "key"), ocsf.KindString, def+2, rep+1, true)
-		value := l.leaf(join(path, "key_value", "value"), ocsf.KindString, def+3, rep+1, false)
+		key := l.leaf(join(path, "key_value", "key"), spine, ocsf.KindString, def+2, rep+1, true)
+		value := l.leaf(join(path, "key_value", "value"), spine, ocsf.KindString, def+3, rep+1, false)
 		return parquet.Optional(parquet.Map(key, parquet.Optional(value))), nil
 	}
 	elementPath := path
@@ -121,7 +127,7 @@ func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, def, rep uint8
 		if oa.Object == nil {
 			return nil, fmt.Errorf("attribute %v has no object type", path)
 		}
-		child, fields, err := l.object(oa.Object, elementPath, def+1, rep)
+		child, fields, err := l.object(oa.Object, elementPath, spine, def+1, rep)
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +136,7 @@ func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, def, rep uint8
 		if oa.Kind < ocsf.KindString || oa.Kind > ocsf.KindTime {
 			return nil, fmt.Errorf("attribute %v has the unknown kind %d", path, oa.Kind)
 		}
-		element = l.leaf(elementPath, oa.Kind, def+1, rep, wantsDictionary(oa, len(path) == 1))
+		element = l.leaf(elementPath, spine, oa.Kind, def+1, rep, wantsDictionary(oa, len(path) == 1))
 	}
 	if oa.List {
 		return parquet.Optional(parquet.List(parquet.Optional(element))), nil
@@ -139,8 +145,8 @@ func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, def, rep uint8
 }
 
 // leaf adds a column and returns its node, without the Optional around it.
-func (l *layout) leaf(path []string, kind ocsf.Kind, def, rep uint8, dict bool) parquet.Node {
-	l.leaves = append(l.leaves, leaf{path: path, kind: kind, maxDef: def, maxRep: rep, dict: dict})
+func (l *layout) leaf(path []string, spine int, kind ocsf.Kind, def, rep uint8, dict bool) parquet.Node {
+	l.leaves = append(l.leaves, leaf{path: path, spine: spine, kind: kind, maxDef: def, maxRep: rep, dict: dict})
 	var n parquet.Node
 	switch kind {
 	case ocsf.KindInt:
