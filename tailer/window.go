@@ -85,9 +85,6 @@ func (b *window) rewind() {
 // readAt is the offset of the next byte to read.
 func (b *window) readAt() int64 { return b.start + int64(b.w) }
 
-// partial is what was read behind the last newline.
-func (b *window) partial() int { return b.w - b.r }
-
 // next takes the next whole line, if there is one in memory.
 func (b *window) next() (chunk, bool) {
 	i := bytes.IndexByte(b.buf[b.s:b.w], '\n')

@@ -22,7 +22,6 @@ type fault struct {
 	health Health        // while it lasts
 	remedy string        // part of the remedy, "" = none
 	heal   time.Duration // how long it lasts; ten minutes when zero
-	lines  int           // log lines; 2 when zero (its start and its end)
 	none   bool          // no log line is expected
 }
 
