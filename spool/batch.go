@@ -129,7 +129,9 @@ func (b *Batch) create(name string) (*File, error) {
 }
 
 // Reject records one line that could not become an event. The line is copied before Reject returns; its
-// bytes are kept up to 64 KiB and within the quota, otherwise its range and hash. Durable with Commit.
+// bytes are kept up to 64 KiB and within the quota, otherwise its range and hash. When Line is only the
+// beginning, Size and SHA256 must be those of the whole line; they are kept then and the beginning is not.
+// Durable with Commit.
 func (b *Batch) Reject(r Reject) error {
 	if b.done {
 		return fmt.Errorf("batch %d: %w", b.seq, fs.ErrClosed)
@@ -141,7 +143,9 @@ func (b *Batch) Reject(r Reject) error {
 		}
 		b.rejects = f
 	}
-	if n := int64(len(r.Line)); n > 0 {
+	if n := int64(len(r.Line)); r.Size > n {
+		r.Line = nil
+	} else if n > 0 {
 		r.Size = n
 		if n > maxRejectLine || b.s.keptRejects()+b.kept+n > b.s.opt.RejectQuota {
 			sum := sha256.Sum256(r.Line)

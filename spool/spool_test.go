@@ -228,6 +228,23 @@ func TestBatchContract(t *testing.T) {
 	})
 }
 
+// What the tailer hands over of an oversize line is its beginning, with size and hash of the whole.
+func TestRejectOfACutLine(t *testing.T) {
+	t.Parallel()
+	f := faultfs.New()
+	s := mustOpen(t, options(f))
+	b, err := s.Begin()
+	must(t, err)
+	must(t, b.Reject(spool.Reject{Reason: "oversize", Line: make([]byte, 64<<10), Size: 17 << 20, SHA256: "of the whole"}))
+	must(t, b.Commit(spool.Manifest{Position: json.RawMessage(`1`), Counts: spool.Counts{Read: 1, Rejected: 1}}))
+	must(t, spool.ReadRejectsFS(f, root, func(_ uint64, r spool.Reject) error {
+		if r.Line != nil || r.Size != 17<<20 || r.SHA256 != "of the whole" {
+			t.Errorf("got %d bytes, size %d, hash %q; want none, %d, the one given", len(r.Line), r.Size, r.SHA256, 17<<20)
+		}
+		return nil
+	}))
+}
+
 func TestRejectKeepsBytesWithinQuota(t *testing.T) {
 	t.Parallel()
 	f := faultfs.New()
