@@ -65,7 +65,17 @@ func (b *layoutBatch) Create(name string) (relay.File, error) {
 	return &layoutFile{f: f, w: bufio.NewWriterSize(f, 256<<10), hash: sha256.New()}, nil
 }
 
+// keptReject is the longest line whose bytes are kept with its reject, as in the spool.
+const keptReject = 64 << 10
+
 func (b *layoutBatch) Reject(r spool.Reject) error {
+	if len(r.Line) > keptReject {
+		if r.SHA256 == "" {
+			sum := sha256.Sum256(r.Line)
+			r.SHA256 = hex.EncodeToString(sum[:])
+		}
+		r.Line = nil
+	}
 	line, err := json.Marshal(r)
 	if err != nil {
 		return err
