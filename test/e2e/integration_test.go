@@ -19,7 +19,7 @@ import (
 // in order. The limit of the inbox is half of what comes in: it holds only because segments are removed on the way.
 func TestIntegrationEveryAlertOnce(t *testing.T) {
 	l := newLab(t)
-	s := l.integrationSite("", "4MiB")
+	s := l.integrationSite(fastDir(t), "4MiB") // 20,000 fsyncs of a slow disk test the disk
 	s.start()
 	const sequential, each, killEvery = 19_800, 100, 4_500
 	want := make(map[string][]string) // by caller
@@ -258,6 +258,7 @@ func TestIntegrationModeChanges(t *testing.T) {
 	s.configureInput("tail", "16MiB")
 	command(t, "chown", "-R", fmt.Sprintf("0:%d", wazuhGID), s.manager.Dir()) // as analysisd's files
 	s.start()
+	s.until("the marker is set", func() bool { _, err := os.Lstat(filepath.Join(s.inbox, "tail-mode")); return err == nil })
 	for range 50 {
 		d.send(alert()) // the <integration> block is there, too
 	}
@@ -281,6 +282,8 @@ func TestIntegrationModeChanges(t *testing.T) {
 	}
 	s.configureInput("tail", "16MiB")
 	s.start()
+	// An alert that comes into the inbox before the marker is set is read there when the mode is changed back.
+	s.until("the marker is set", func() bool { _, err := os.Lstat(filepath.Join(s.inbox, "tail-mode")); return err == nil })
 	for range 10 {
 		d.send(alert())
 	}
