@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -16,19 +15,30 @@ type block struct {
 	level, ruleID, group, eventLocation string
 }
 
-var (
-	ruleIDs = regexp.MustCompile(`^[0-9]+(,[0-9]+)*$`)
-	groups  = regexp.MustCompile(`^[^\s<>&,|]+(,[^\s<>&,|]+)*$`)
-)
+// No regular expressions here: they would be compiled in each of integratord's calls, which need none.
+
+// eachListed reports whether list is one or more values separated by commas, each of them good and not empty.
+func eachListed(list string, good func(r rune) bool) bool {
+	for value := range strings.SplitSeq(list, ",") {
+		if value == "" || strings.ContainsFunc(value, func(r rune) bool { return !good(r) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+func inGroupName(r rune) bool { return !strings.ContainsRune(" \t\n\v\f\r<>&|", r) }
 
 func (b block) check() error {
 	if n, err := strconv.Atoi(b.level); b.level != "" && (err != nil || n < 0 || n > 16) {
 		return errors.New("--level must be 0 to 16")
 	}
-	if b.ruleID != "" && !ruleIDs.MatchString(b.ruleID) {
+	if b.ruleID != "" && !eachListed(b.ruleID, isDigit) {
 		return errors.New("--rule-id must be rule IDs separated by commas")
 	}
-	if b.group != "" && !groups.MatchString(b.group) {
+	if b.group != "" && !eachListed(b.group, inGroupName) {
 		return errors.New("--group must be group names separated by commas")
 	}
 	// Wazuh's own XML reader knows no entities.
@@ -113,13 +123,26 @@ func integrations(hidden string) ([]span, error) {
 	return list, nil
 }
 
-var nameTag = regexp.MustCompile(`<name>\s*` + name + `\s*</name>`)
+// named reports whether a block has a <name> tag with the name of this program.
+func named(block string) bool {
+	for {
+		_, rest, ok := strings.Cut(block, "<name>")
+		if !ok {
+			return false
+		}
+		value, _, ok := strings.Cut(rest, "</name>")
+		if ok && strings.Trim(value, " \t\n\f\r") == name {
+			return true
+		}
+		block = rest
+	}
+}
 
 // ours returns the blocks of this program.
 func ours(hidden string, list []span) []span {
 	var found []span
 	for _, s := range list {
-		if nameTag.MatchString(hidden[s.start:s.end]) {
+		if named(hidden[s.start:s.end]) {
 			found = append(found, s)
 		}
 	}
