@@ -34,7 +34,6 @@ type builder struct {
 	ranges   []spool.Range
 	gaps     []spool.Gap
 	volatile bool // holds a line of which no other copy exists
-	bySource map[string]int64
 }
 
 type openKey struct {
@@ -61,7 +60,7 @@ func (b *builder) clear() {
 	b.batch, b.began, b.objects = nil, time.Time{}, nil
 	b.open = make(map[openKey]*object)
 	b.counts, b.ranges, b.gaps, b.volatile = spool.Counts{}, nil, nil, false
-	b.filtered, b.rejected, b.bySource = make(map[string]int64), make(map[string]int64), make(map[string]int64)
+	b.filtered, b.rejected = make(map[string]int64), make(map[string]int64)
 }
 
 // empty reports that there is nothing to commit: no line consumed and no gap to record.
@@ -136,7 +135,6 @@ func (b *builder) add(s *Source, ev *ocsf.Event) error {
 		return fmt.Errorf("write %s: %w", o.info.File, err)
 	}
 	b.counts.Shipped++
-	b.bySource[s.Name]++
 	return nil
 }
 

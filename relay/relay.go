@@ -372,10 +372,12 @@ func (r *Relay) seal(why string) error {
 }
 
 func (r *Relay) sealAt(position tailer.Position, why string) error {
+	filtered, rejected := r.build.filtered, r.build.rejected
 	m, err := r.build.seal(position, r.opt.Clock.Now())
 	if err != nil {
 		return err
 	}
+	r.count(m, filtered, rejected)
 	r.committed = position
 	r.output.over(r.opt.Log, "spool takes batches again")
 	r.opt.Log.Info("batch sealed", "batch", m.Seq, "why", why, "read", m.Counts.Read, "rows", m.Counts.Shipped,

@@ -9,17 +9,16 @@ import (
 	"wazuh-security-lake/spool"
 )
 
-// Stats is a snapshot of the running relay. The counters run since Run began and cover sealed batches and the one
-// under construction alike.
+// Stats is a snapshot of the running relay. The counters run since the Relay was made.
 type Stats struct {
-	Building       spool.Counts     // of the batch under construction
-	BuildingBytes  int64            // estimate of its Parquet
-	InputError     string           // "" when the input is readable
-	OutputError    string           // "" when the store takes batches
-	SealedBatches  int64            //
-	ShippedBy      map[string]int64 // by source, of the batch under construction
-	FilteredReason map[string]int64
-	RejectedReason map[string]int64
+	Building      spool.Counts     `json:"building"`      // of the batch under construction
+	BuildingBytes int64            `json:"buildingBytes"` // estimate of its Parquet
+	InputError    string           `json:"inputError"`    // "" while the input is readable
+	OutputError   string           `json:"outputError"`   // "" while the store takes batches
+	Batches       int64            `json:"batches"`       // sealed
+	Gaps          int64            `json:"gaps"`          // in sealed batches
+	Filtered      map[string]int64 `json:"filtered"`      // by reason, in sealed batches
+	Rejected      map[string]int64 `json:"rejected"`      // by reason, in sealed batches
 }
 
 // board is where Run publishes and others read.
@@ -28,13 +27,35 @@ type board struct {
 	last Stats // guarded by mu
 }
 
+// publish shows the state of the loop, which only the loop itself may look at.
 func (r *Relay) publish() {
 	_, total := r.build.size()
-	s := Stats{Building: r.build.counts, BuildingBytes: total, InputError: r.input.text, OutputError: r.output.text,
-		ShippedBy: maps.Clone(r.build.bySource), FilteredReason: maps.Clone(r.build.filtered), RejectedReason: maps.Clone(r.build.rejected)}
 	r.stats.mu.Lock()
 	defer r.stats.mu.Unlock()
-	r.stats.last = s
+	s := &r.stats.last
+	s.Building, s.BuildingBytes, s.InputError, s.OutputError = r.build.counts, total, r.input.text, r.output.text
+}
+
+// count adds a sealed batch.
+func (r *Relay) count(m spool.Manifest, filtered, rejected map[string]int64) {
+	r.stats.mu.Lock()
+	defer r.stats.mu.Unlock()
+	s := &r.stats.last
+	s.Batches++
+	s.Gaps += int64(len(m.Gaps))
+	s.Filtered, s.Rejected = sum(s.Filtered, filtered), sum(s.Rejected, rejected)
+}
+
+// sum returns a new map: snapshots handed out keep theirs.
+func sum(a, b map[string]int64) map[string]int64 {
+	out := maps.Clone(a)
+	if out == nil {
+		out = make(map[string]int64)
+	}
+	for k, n := range b {
+		out[k] += n
+	}
+	return out
 }
 
 // Stats returns the last published snapshot; it never blocks on the relay's work.

@@ -165,6 +165,14 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 		Progress: func() { g.turned.Store(d.clock.Now().UnixNano()) },
 		Sealed:   func(spool.Manifest) { g.status.changed() },
 	})
+	if c.Metrics.Listen != "" {
+		stop, err := serveMetrics(c.Metrics.Listen, watched{spool: d.spool, relay: g.relay, uploader: g.uploader,
+			maxBytes: c.Spool.MaxSize.Bytes(), now: d.clock.Now}, d.log)
+		if err != nil {
+			return nil, err
+		}
+		g.closers = append(g.closers, stop)
+	}
 	ok = true
 	d.log.Info("started", "version", buildVersion(), "node", node, "instance", d.spool.Instance(), "input", c.Input.Path,
 		"spool", c.Spool.Dir, "destination", c.Lake.Destination)

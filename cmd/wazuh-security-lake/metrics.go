@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"wazuh-security-lake/relay"
+	"wazuh-security-lake/spool"
+	"wazuh-security-lake/uploader"
+)
+
+// watched is what metrics and health look at: one generation of the daemon.
+type watched struct {
+	spool interface {
+		Totals() spool.Account
+		Usage() (spool.Usage, error)
+	}
+	relay    interface{ Stats() relay.Stats }
+	uploader interface{ Stats() []uploader.SourceStats }
+	maxBytes int64
+	now      func() time.Time
+}
+
+// metric is one time series family and how to read it. The accounting identity comes first:
+// read = shipped + filtered + rejected + quarantined + pending (committed batches; building stands beside it).
+type metricSet struct {
+	read, shipped, filtered, rejected, quarantined, pending, building *prometheus.Desc
+	filteredBy, rejectedBy                                            *prometheus.Desc
+	batches, gaps                                                     *prometheus.Desc
+	attempts, objects, rows, bytes, waiting, oldest, failing          *prometheus.Desc
+	spoolBytes, spoolLimit, free                                      *prometheus.Desc
+	inputUp, storeUp, build                                           *prometheus.Desc
+}
+
+// metrics is a prometheus.Collector over a generation; it reads at scrape time and keeps nothing.
+type metrics struct {
+	w watched
+	d metricSet
+}
+
+func newMetrics(w watched) *metrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("wazuh_security_lake_"+name, help, labels, nil)
+	}
+	return &metrics{w: w, d: metricSet{
+		read:        desc("alerts_read_total", "Lines in committed batches since the state directory was made."),
+		shipped:     desc("alerts_shipped_total", "Of these, acknowledged by the destination."),
+		filtered:    desc("alerts_filtered_total", "Of these, not wanted by the configuration."),
+		rejected:    desc("alerts_rejected_total", "Of these, could not become an event."),
+		quarantined: desc("alerts_quarantined_total", "Of these, in batches whose bytes no longer match their manifest."),
+		pending:     desc("alerts_pending", "Of these, not acknowledged yet."),
+		building:    desc("alerts_building", "Lines in the batch under construction."),
+		filteredBy:  desc("filtered_by_reason_total", "Lines filtered since the start, by reason.", "reason"),
+		rejectedBy:  desc("rejected_by_reason_total", "Lines rejected since the start, by reason.", "reason"),
+		batches:     desc("batches_sealed_total", "Batches committed since the start."),
+		gaps:        desc("gaps_total", "Named losses recorded since the start."),
+		attempts:    desc("upload_attempts_total", "Uploads tried since the start.", "source", "outcome"),
+		objects:     desc("objects_shipped_total", "Objects acknowledged since the start.", "source"),
+		rows:        desc("rows_shipped_total", "Rows of these objects.", "source"),
+		bytes:       desc("shipped_bytes_total", "Bytes of these objects.", "source"),
+		waiting:     desc("objects_waiting", "Objects not acknowledged yet.", "source"),
+		oldest:      desc("oldest_waiting_age_seconds", "Age of the oldest event that waits; 0 when none does.", "source"),
+		failing:     desc("source_failing", "1 while somebody has to act on the source.", "source"),
+		spoolBytes:  desc("spool_bytes", "Bytes of batches on disk."),
+		spoolLimit:  desc("spool_limit_bytes", "spool.max_size."),
+		free:        desc("spool_free_bytes", "Free space of the spool's file system."),
+		inputUp:     desc("input_readable", "1 while the followed log can be read."),
+		storeUp:     desc("spool_writable", "1 while the spool takes batches."),
+		build:       desc("build_info", "Always 1.", "version"),
+	}}
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(c chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, c) }
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(c chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		c <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	a, st := m.w.spool.Totals(), m.w.relay.Stats()
+	counter(m.d.read, a.Read)
+	counter(m.d.shipped, a.Shipped)
+	counter(m.d.filtered, a.Filtered)
+	counter(m.d.rejected, a.Rejected)
+	counter(m.d.quarantined, a.Quarantined)
+	gauge(m.d.pending, float64(a.Pending))
+	gauge(m.d.building, float64(st.Building.Read))
+	for reason, n := range st.Filtered {
+		counter(m.d.filteredBy, n, reason)
+	}
+	for reason, n := range st.Rejected {
+		counter(m.d.rejectedBy, n, reason)
+	}
+	counter(m.d.batches, st.Batches)
+	counter(m.d.gaps, st.Gaps)
+	gauge(m.d.inputUp, flag(st.InputError == ""))
+	gauge(m.d.storeUp, flag(st.OutputError == ""))
+	for _, s := range m.w.uploader.Stats() {
+		for outcome, n := range s.Attempts {
+			counter(m.d.attempts, n, s.Source, string(outcome))
+		}
+		counter(m.d.objects, s.Objects, s.Source)
+		counter(m.d.rows, s.Rows, s.Source)
+		counter(m.d.bytes, s.Bytes, s.Source)
+		gauge(m.d.waiting, float64(s.Waiting), s.Source)
+		gauge(m.d.failing, flag(s.Health == uploader.HealthFailing), s.Source)
+		age := 0.0
+		if s.OldestEvent > 0 {
+			age = m.w.now().Sub(time.UnixMilli(s.OldestEvent)).Seconds()
+		}
+		gauge(m.d.oldest, age, s.Source)
+	}
+	gauge(m.d.spoolLimit, float64(m.w.maxBytes))
+	if u, err := m.w.spool.Usage(); err == nil {
+		gauge(m.d.spoolBytes, float64(u.Used))
+		gauge(m.d.free, float64(u.Free))
+	}
+	gauge(m.d.build, 1, buildVersion())
+}
+
+func flag(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// readyFault is why the daemon is not doing its work, "" when it is.
+func (w watched) readyFault() string {
+	st := w.relay.Stats()
+	if st.InputError != "" {
+		return "input: " + st.InputError
+	}
+	if st.OutputError != "" {
+		return "spool: " + st.OutputError
+	}
+	for _, s := range w.uploader.Stats() {
+		if s.Health == uploader.HealthFailing && s.LastFailure != nil {
+			return "source " + s.Source + ": " + s.LastFailure.Message
+		}
+	}
+	return ""
+}
+
+// serveMetrics answers /metrics, /healthz (the process lives) and /readyz (it does its work) until the returned function
+// is called, which waits for the end.
+func serveMetrics(addr string, w watched, log *slog.Logger) (func() error, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newMetrics(w), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })
+	mux.HandleFunc("GET /readyz", func(rw http.ResponseWriter, _ *http.Request) {
+		if fault := w.readyFault(); fault != "" {
+			http.Error(rw, fault, http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(rw, "ok")
+	})
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fail(exitConfig, "give metrics.listen a free address, for example 127.0.0.1:9465", fmt.Errorf("metrics.listen: %w", err))
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	log.Info("metrics served", "address", listener.Addr().String())
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		err := server.Shutdown(ctx)
+		if serr := <-ended; !errors.Is(serr, http.ErrServerClosed) {
+			err = errors.Join(err, serr)
+		}
+		return err
+	}, nil
+}
