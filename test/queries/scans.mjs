@@ -81,6 +81,8 @@ function grouped(alerts, keyOf) {
   return [...found.values()]
 }
 
+// lines counts each line once, however often it was read.
+const lines = alerts => new Set(alerts.map(a => a.uid)).size
 const first = alerts => Math.min(...alerts.map(a => a.time))
 const last = alerts => Math.max(...alerts.map(a => a.time))
 const level = alert => value(alert, 'rule.level') ?? null
@@ -111,10 +113,10 @@ const withoutDomain = s => s === null ? null : /^[^\\]+\\+(.+)$/.exec(s)?.[1] ??
 // windowsAccount is who logs on, or fails to.
 const windowsAccount = alert => withoutDomain(text(alert, 'data.win.eventdata.targetUserName', 'data.win.eventdata.samAccountName'))
 
-// techniques returns id and name of each technique of the rule; the name only when the lists are parallel.
+// techniques returns id and name of each technique of the rule; the name only when there are as many.
 function techniques(alert) {
-  const ids = list(alert, 'rule.mitre.id'), names = list(alert, 'rule.mitre.technique')
-  return ids.map((id, i) => ({ id, name: names.length === ids.length ? names[i] : null })).filter(t => /^T\d{4}(\.\d{3})?$/.test(t.id))
+  const ids = list(alert, 'rule.mitre.id').filter(id => /^T\d{4}(\.\d{3})?$/.test(id)), names = list(alert, 'rule.mitre.technique')
+  return ids.map((id, i) => ({ id, name: names.length === ids.length ? names[i] : null }))
 }
 
 function byTechnique(alerts) {
@@ -176,7 +178,7 @@ export function addressesOf(alerts) {
 
 export const scans = {
   'failed-logons': alerts => grouped(alerts.filter(failedLogon), a => source(a) && [source(a)]).map(([[ip], of]) =>
-    [ip, of.length, distinct(of.map(agentName)), first(of), last(of)]),
+    [ip, lines(of), distinct(of.map(agentName)), first(of), last(of)]),
 
   'windows-logons': alerts => grouped(alerts, a => ['4625', '4771', '4776'].includes(text(a, 'data.win.system.eventID')) ? [
     text(a, 'data.win.eventdata.logonType'),
@@ -203,7 +205,7 @@ export const scans = {
       /^Package less than (.*)$/.exec(text(a, of + 'package.condition') ?? '')?.[1].trim() ?? null, a.time])
   },
 
-  'by-technique': alerts => byTechnique(alerts).map(t => [t.id, t.name, t.alerts.length, distinct(t.alerts.map(agentID)), highest(t.alerts)]),
+  'by-technique': alerts => byTechnique(alerts).map(t => [t.id, t.name, lines(t.alerts), distinct(t.alerts.map(agentID)), highest(t.alerts)]),
 
   'by-agent-and-level': alerts => grouped(alerts, a => [agentID(a), agentName(a), level(a), severity(level(a))]).map(([key, of]) => [...key, of.length]),
 
@@ -212,12 +214,12 @@ export const scans = {
     of.filter(a => value(a, 'rule.mail') === true).length, distinct(of.map(a => text(a, 'cluster.name')))]),
 
   indicator: (alerts, ip) => grouped(alerts.filter(a => addresses(a).has(ip)), () => [ip]).map(([, of]) =>
-    [ip, of.length, distinct(of.map(agentName)), first(of), last(of)]),
+    [ip, lines(of), distinct(of.map(agentName)), first(of), last(of)]),
 
   hashes: alerts => {
     const found = new Map()
     for (const alert of alerts) for (const hash of hashesOf(alert)) found.set(hash, [...found.get(hash) ?? [], alert])
-    return [...found].map(([hash, of]) => [hash, of.length, distinct(of.map(agentName))])
+    return [...found].map(([hash, of]) => [hash, lines(of), distinct(of.map(agentName))])
   },
 
   duplicates: alerts => grouped(alerts, a => [a.uid]).filter(([, of]) => of.length > 1).map(([[uid], of]) => [uid, of.length, first(of)]),
@@ -225,9 +227,9 @@ export const scans = {
   '2001-failed-logons': alerts => grouped(alerts.filter(failedLogon), a => {
     const ip = [text(a, 'data.srcip'), text(a, 'data.win.eventdata.ipAddress')].find(t => t && isIP(t))
     return ip ? [ip] : null
-  }).map(([[ip], of]) => [ip, of.length, distinct(of.map(agentName))]),
+  }).map(([[ip], of]) => [ip, lines(of), distinct(of.map(agentName))]),
 
-  '2001-by-technique': alerts => byTechnique(alerts).map(t => [t.id, t.alerts.length, highest(t.alerts)]),
+  '2001-by-technique': alerts => byTechnique(alerts).map(t => [t.id, lines(t.alerts), highest(t.alerts)]),
 
   // Which leaves are left over is the mapping's choice, so this scan cannot predict the query; it says what must be there
   // in any case, and unmappedFaults checks the rest.
