@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const sample = 60 // sequences in a plain go test
+const sample = 40 // sequences in a plain go test
 
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"wazuh-security-lake/test/faultfs"
@@ -109,9 +110,9 @@ func ops() []*op {
 			w.powerLoss(uint64(b))
 			w.start()
 		}},
-		{"eio", 4, func(w *world, a, b int) {
+		{"eio", 7, func(w *world, a, b int) {
 			kinds := []faultfs.Op{faultfs.Create, faultfs.Write, faultfs.Sync, faultfs.SyncDir, faultfs.Rename, faultfs.Remove, faultfs.Mkdir, faultfs.Change}
-			w.fs.Inject(faultfs.Fault{Op: kinds[a%len(kinds)], N: 1 + b%12, Err: syscall.EIO, Short: a%3 == 0})
+			w.fs.Inject(faultfs.Fault{Op: kinds[a%len(kinds)], N: 1 + b%8, Err: syscall.EIO, Short: a%3 == 0})
 		}},
 		{"stuck", 1, func(w *world, a, b int) {
 			kinds := []faultfs.Op{faultfs.Create, faultfs.Write, faultfs.Sync, faultfs.Change}
@@ -260,6 +261,25 @@ func generate(seed uint64) (knobs, []step) {
 		steps[i] = step{all[r.IntN(len(all))], r.IntN(1 << 20), r.IntN(1 << 20)}
 	}
 	return k, steps
+}
+
+// script makes a sequence of the named steps with random arguments.
+func script(tb testing.TB, names string, seed uint64) []step {
+	tb.Helper()
+	r := rand.New(rand.NewPCG(seed, 0x5c717))
+	byName := map[string]*op{}
+	for _, o := range ops() {
+		byName[o.name] = o
+	}
+	var steps []step
+	for name := range strings.FieldsSeq(names) {
+		o := byName[name]
+		if o == nil {
+			tb.Fatalf("no step %q", name)
+		}
+		steps = append(steps, step{o, r.IntN(1 << 20), r.IntN(1 << 20)})
+	}
+	return steps
 }
 
 func show(steps []step) string {
