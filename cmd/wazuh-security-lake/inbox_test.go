@@ -188,6 +188,37 @@ func TestSettledReadingAcrossSegments(t *testing.T) {
 	}
 }
 
+// While alerts keep coming the lock is taken and the disk synced once for each wake-up, not once for each alert.
+func TestSettledOncePerWakeUp(t *testing.T) {
+	box := testInbox(t, inbox.Options{})
+	settles := 0
+	tail, err := tailer.Open(tailer.Options{Log: tailer.SegmentLog{Dir: box.Dir()}, FS: &settledFS{settle: func() (inbox.Segment, error) {
+		settles++
+		settled, err := box.Settle()
+		if settles < 20 {
+			appendLines(t, box, "the next one is there already")
+		}
+		return settled, err
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	appendLines(t, box, "one")
+	for wake := 1; wake <= 5; wake++ {
+		for {
+			if _, err := tail.Next(t.Context()); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if settles != wake {
+			t.Fatalf("wake-up %d: settled %d times", wake, settles)
+		}
+	}
+}
+
 // fakeBatches is a spool as the keeper sees it.
 type fakeBatches struct {
 	position tailer.Position
