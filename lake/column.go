@@ -1,6 +1,8 @@
 package lake
 
 import (
+	"hash/maphash"
+
 	"github.com/parquet-go/parquet-go"
 
 	"wazuh-security-lake/ocsf"
@@ -89,40 +91,67 @@ func (s *stream) keep(kept []bool) {
 
 func (s *stream) reset() { s.seen, s.row, s.levels = 0, 0, shrink(s.levels) }
 
-// column gathers the values of one leaf until the row group is written. Values lie one after the other in nums or
-// arena, without gaps for nulls.
+// column gathers the values of one leaf until the row group is written. Values lie one after the other, without gaps
+// for nulls.
 type column struct {
 	*leaf
 	stream
-	nums  []int64 // numbers, booleans and instants; for text the end of each value in arena
-	arena []byte  // text, one value after the other
+	nums  []int64    // numbers, booleans and instants; of text its number in words, or its end in arena
+	words dictionary // text of a column with a dictionary
+	arena []byte     // other text, one value after the other
+	mark  int        // words before the row at hand
 }
+
+// coded reports whether nums are numbers of words.
+func (c *column) coded() bool { return c.dict && c.kind == ocsf.KindString }
+
+// plainText reports whether nums are ends in arena.
+func (c *column) plainText() bool { return !c.dict && c.kind == ocsf.KindString }
 
 func (c *column) num(row int, rep uint8, v int64) {
 	c.add(row, rep<<repShift|c.maxDef)
 	c.nums = append(c.nums, v)
 }
 
-func (c *column) text(row int, rep uint8, v []byte) {
-	c.add(row, rep<<repShift|c.maxDef)
+// text adds a text and returns the size of the dictionary so far.
+func (c *column) text(seed maphash.Seed, row int, rep uint8, v []byte) int {
+	if c.dict {
+		if c.row != row+1 {
+			c.mark = len(c.words.ends)
+		}
+		c.num(row, rep, int64(c.words.number(seed, v)))
+		return c.words.size()
+	}
 	c.arena = append(c.arena, v...)
-	c.nums = append(c.nums, int64(len(c.arena)))
+	c.num(row, rep, int64(len(c.arena)))
+	return 0
 }
 
 func (c *column) drop(row int) {
+	if c.row != row+1 {
+		return
+	}
 	c.nums = c.nums[:len(c.nums)-c.stream.drop(row, c.maxDef)]
-	if c.kind == ocsf.KindString {
+	if c.plainText() {
 		c.arena = c.arena[:c.textStart(len(c.nums))]
 	}
+	c.words.cut(c.mark)
 }
 
-func (c *column) keep(kept []bool) {
+// keep leaves only the marked rows of the last len(kept) ones, as stream.keep does. spare is an empty dictionary; it
+// comes back empty, but another one.
+func (c *column) keep(kept []bool, seed maphash.Seed, spare *dictionary) {
 	if len(c.nums) == 0 {
 		return // it shares the entries of its parent
 	}
+	old := c.words
+	c.words, c.mark = *spare, 0
 	entry, values := c.tail(len(kept), c.maxDef)
 	value, to, row := len(c.nums)-values, 0, -1
-	start, end := int64(c.textStart(value)), int64(0)
+	start, end := int64(0), int64(0)
+	if c.plainText() {
+		start = int64(c.textStart(value))
+	}
 	for _, l := range c.levels[entry:] {
 		if l>>repShift == 0 {
 			row++
@@ -133,15 +162,21 @@ func (c *column) keep(kept []bool) {
 		v := c.nums[value]
 		value++
 		if kept[row] {
-			c.nums[to] = v
-			if c.kind == ocsf.KindString {
+			switch {
+			case c.coded():
+				v = int64(c.words.number(seed, old.text(int32(v))))
+			case c.plainText():
 				end += int64(copy(c.arena[end:], c.arena[start:v]))
-				c.nums[to] = end
+				start, v = v, end
 			}
+			c.nums[to] = v
 			to++
+		} else {
+			start = v
 		}
-		start = v
 	}
+	old.reset()
+	*spare = old
 	c.nums, c.arena = c.nums[:to], c.arena[:end]
 	if to == 0 {
 		c.stream.reset()
@@ -150,7 +185,7 @@ func (c *column) keep(kept []bool) {
 	c.stream.keep(kept)
 }
 
-// textStart is where text value i begins.
+// textStart is where value i begins in arena.
 func (c *column) textStart(i int) int {
 	if i == 0 {
 		return 0
@@ -164,6 +199,7 @@ func (c *column) reset() {
 	c.stream.reset()
 	c.nums = shrink(c.nums)
 	c.arena = shrink(c.arena)
+	c.words.reset()
 }
 
 // keptCapacity is the most that a slice may keep from one row group to the next.
@@ -176,7 +212,8 @@ func shrink[T any](s []T) []T {
 	return s[:0]
 }
 
-// value returns value i as the library wants it. Text points into the arena; the library copies it.
+// value returns value i of a column that is not coded, as the library wants it. Text points into the arena; the library
+// copies it.
 func (c *column) value(i int, rep int) parquet.Value {
 	var v parquet.Value
 	switch c.kind {

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"fmt"
+	"hash/maphash"
 	"io"
 	"maps"
 	"math"
@@ -54,13 +55,16 @@ const (
 	// minRowGroupBytes keeps a mistaken option from writing one row group per event.
 	minRowGroupBytes = 4 << 10
 
-	pageBytes      = 512 << 10 // target of the Go buffers behind a page; pages come out smaller
-	chunkBytes     = 256 << 10 // most that one WriteRowValues gets: a page is at most pageBytes + chunkBytes
-	chunkRows      = 1024
-	chunkEntries   = 8 << 10
-	pageRows       = 20000 // as parquet-mr: the unit that a reader with a page index skips
-	dictionaryMax  = 256 << 10
-	dictionaryRoom = 512 << 10 // text that may go into a dictionary between two of the library's own checks
+	pageBytes    = 512 << 10 // target of the Go buffers behind a page; pages come out smaller
+	chunkBytes   = 256 << 10 // most that one WriteRowValues gets: a page is at most pageBytes + chunkBytes
+	chunkRows    = 1024
+	chunkEntries = 8 << 10
+	pageRows     = 20000 // as parquet-mr: the unit that a reader with a page index skips
+	// dictionaryMax is the size of one column's dictionary at which a row group is written. The library would put every
+	// dictionary into one page, and that into the file, however large. The last row comes on top: far from 1 MiB.
+	dictionaryMax = 512 << 10
+	// groupRows keeps the dictionary of a column of numbers below 1 MiB, whatever they are.
+	groupRows = 100_000
 )
 
 // Encoder writes the events of one object as Parquet to an io.Writer.
@@ -81,11 +85,13 @@ type Encoder struct {
 	columns []column
 	out     countingWriter
 	pw      *parquet.GenericWriter[any]
-	writers []*parquet.ColumnWriter
+	stage   *stage
+	seed    maphash.Seed
 	meta    map[string]string
 
 	rows        []row // buffered
 	unsorted    bool  // the times of rows are not ascending
+	full        bool  // a dictionary has reached its limit
 	buffered    int64 // uncompressed bytes of the rows buffered
 	written     int64 // uncompressed bytes of the row groups written
 	rowsWritten int64
@@ -123,6 +129,7 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 	e := &Encoder{
 		layout:  l,
 		opt:     opt,
+		seed:    maphash.MakeSeed(), // no byte of the object depends on it
 		codec:   &zstd.Codec{Level: opt.Level.zstd()},
 		spines:  make([]stream, len(l.around)),
 		columns: make([]column, len(l.leaves)),
@@ -154,7 +161,6 @@ func (e *Encoder) Reset(w io.Writer) {
 		// A net below the encodings set on every leaf: the library's own default is DELTA_LENGTH_BYTE_ARRAY.
 		parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain),
 		parquet.PageBufferSize(pageBytes),
-		parquet.DictionaryMaxBytes(dictionaryMax),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("time"))),
 		parquet.CreatedBy(toolName, e.opt.ToolVersion, ""),
 	}
@@ -164,7 +170,7 @@ func (e *Encoder) Reset(w io.Writer) {
 		}
 	}
 	e.pw = parquet.NewGenericWriter[any](&e.out, options...)
-	e.writers = e.pw.ColumnWriters()
+	e.stage = newStage(e.layout.schema, options)
 	e.meta = make(map[string]string)
 	maps.Copy(e.meta, e.opt.Metadata)
 	e.dropRows()
@@ -182,7 +188,7 @@ func (e *Encoder) dropRows() {
 		e.columns[i].reset()
 	}
 	e.rows = shrink(e.rows)
-	e.unsorted = false
+	e.unsorted, e.full = false, false
 	e.buffered = 0
 }
 
@@ -209,7 +215,7 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 	before := e.buffered
 	if err := e.object(e.layout.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
 		e.dropRow()
-		e.buffered = before
+		e.buffered, e.full = before, false
 		return err
 	}
 	if n := len(e.rows); n > 0 && ev.Time < e.rows[n-1].time {
@@ -217,7 +223,7 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 	}
 	e.rows = append(e.rows, row{ev.Time, e.buffered - before})
 	e.first, e.last = min(e.first, ev.Time), max(e.last, ev.Time)
-	if e.buffered >= e.budget() {
+	if e.buffered >= e.budget() || e.full || len(e.rows) >= groupRows {
 		return e.flush(false)
 	}
 	return nil
@@ -275,12 +281,19 @@ func (e *Encoder) attribute(a *attr, v *ocsf.Value, row int, rep, def uint8) err
 			return e.object(a.child, v.Objs[0], nil, rep, def+1)
 		}
 	case a.kind == ocsf.KindString:
-		e.columns[a.first].text(row, rep, v.Str)
-		e.buffered += int64(len(v.Str)) + textCost
+		e.text(a.first, row, rep, v.Str)
 	default:
 		return e.number(a, v.Num, row, rep)
 	}
 	return nil
+}
+
+// text adds a text to a column.
+func (e *Encoder) text(column, row int, rep uint8, v []byte) {
+	if e.columns[column].text(e.seed, row, rep, v) > dictionaryMax {
+		e.full = true
+	}
+	e.buffered += int64(len(v)) + textCost
 }
 
 // number adds a number, boolean or instant.
@@ -306,8 +319,7 @@ func (e *Encoder) list(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
 	switch a.kind {
 	case ocsf.KindString:
 		for _, s := range v.Strs {
-			e.columns[a.first].text(row, rep, s)
-			e.buffered += int64(len(s)) + textCost
+			e.text(a.first, row, rep, s)
 			rep = a.rep
 		}
 		return nil
@@ -331,9 +343,8 @@ func (e *Encoder) list(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
 func (e *Encoder) mapping(a *attr, pairs []ocsf.KeyValue, row int) {
 	rep := uint8(0)
 	for _, kv := range pairs {
-		e.columns[a.first].text(row, rep, kv.Key)
-		e.columns[a.first+1].text(row, rep, kv.Value)
-		e.buffered += int64(len(kv.Key)+len(kv.Value)) + 2*textCost
+		e.text(a.first, row, rep, kv.Key)
+		e.text(a.first+1, row, rep, kv.Value)
 		rep = a.rep
 	}
 }
@@ -490,8 +501,11 @@ func (e *Encoder) keepRows(order []int32, n int) {
 			s.keep(kept)
 		}
 	}
+	e.full = false
 	for i := range e.columns {
-		e.columns[i].keep(kept)
+		c := &e.columns[i]
+		c.keep(kept, e.seed, &e.scratch.spare)
+		e.full = e.full || c.words.size() > dictionaryMax
 	}
 }
 
@@ -509,7 +523,7 @@ func (e *Encoder) Close() error {
 		return e.err
 	}
 	e.closed = true
-	e.pw, e.writers = nil, nil // their dictionaries and pages are of no more use; Reset makes new ones
+	e.pw, e.stage = nil, nil // their dictionaries and pages are of no more use; Reset makes new ones
 	return nil
 }
 

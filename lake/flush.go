@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"math"
@@ -14,11 +13,15 @@ import (
 
 // scratch is memory of the flush, kept from one row group to the next.
 type scratch struct {
-	order  []int32                   // rows by time
-	kept   []bool                    // rows that stay
-	places []place                   // where each row begins in the stream at hand
-	values []parquet.Value           // one chunk
-	empty  [][]*parquet.ColumnWriter // by spine, the columns without a value that share its levels
+	order   []int32         // rows by time
+	kept    []bool          // rows that stay
+	places  []place         // where each row begins in the stream at hand
+	values  []parquet.Value // one chunk
+	words   []parquet.Value // the dictionary of the column at hand
+	spare   dictionary      // empty
+	empty   [][]int32       // by spine, the columns to write that have no value and its levels
+	source  []int32         // by column, the one whose chunk it has
+	writers []*parquet.ColumnWriter
 	// null has the null of every level byte. It is written once: the library only reads it.
 	null [256]parquet.Value
 }
@@ -63,41 +66,69 @@ func (e *Encoder) flushRows(order []int32, n int) error {
 	}
 	empty := e.scratch.empty
 	if empty == nil {
-		empty = make([][]*parquet.ColumnWriter, len(e.spines))
+		empty = make([][]int32, len(e.spines))
 		e.scratch.empty = empty
 	}
+	source := e.scratch.source[:0]
 	for i := range e.columns {
 		c := &e.columns[i]
-		if len(c.nums) == 0 {
-			spine := c.spine
-			for e.spines[spine].seen == 0 && spine > 0 {
-				spine = e.layout.around[spine]
+		if len(c.nums) > 0 {
+			c.catchUp(len(c.parent.levels))
+			if err := e.flushColumn(c, e.stage.writers[i:i+1], order, n); err != nil {
+				return fmt.Errorf("column %v: %w", c.path, err)
 			}
-			empty[spine] = append(empty[spine], e.writers[i])
+			source = append(source, int32(i))
 			continue
 		}
-		c.catchUp(len(c.parent.levels))
-		if err := e.flushColumn(c, e.writers[i:i+1], order, n); err != nil {
-			return fmt.Errorf("column %v: %w", c.path, err)
+		spine := c.spine
+		for e.spines[spine].seen == 0 && spine > 0 {
+			spine = e.layout.around[spine]
 		}
+		twin := slices.IndexFunc(empty[spine], func(k int32) bool { return e.columns[k].twin(c.leaf) })
+		if twin < 0 {
+			twin = len(empty[spine])
+			empty[spine] = append(empty[spine], int32(i))
+		}
+		source = append(source, empty[spine][twin])
 	}
-	for i, writers := range empty {
-		if len(writers) == 0 {
+	e.scratch.source = source
+	for spine, leaves := range empty {
+		if len(leaves) == 0 {
 			continue
 		}
-		c := column{leaf: &leaf{maxDef: noValues}, stream: e.spines[i]}
+		writers := e.scratch.writers[:0]
+		for _, k := range leaves {
+			writers = append(writers, e.stage.writers[k])
+		}
+		e.scratch.writers, empty[spine] = writers, leaves[:0]
+		c := column{leaf: &nothing, stream: e.spines[spine]}
 		if err := e.flushColumn(&c, writers, order, n); err != nil {
 			return fmt.Errorf("columns without a value: %w", err)
 		}
-		empty[i] = writers[:0]
 	}
-	return e.pw.Flush()
+	return e.stage.move(e.pw, source, int64(n))
+}
+
+// nothing is a leaf that has no value; its levels are those of an object.
+var nothing = leaf{maxDef: noValues}
+
+// twin reports whether two leaves without a value that have the same levels are the same bytes.
+func (l *leaf) twin(m *leaf) bool {
+	return l.kind == m.kind && l.dict == m.dict && l.maxDef == m.maxDef && l.maxRep == m.maxRep
 }
 
 // flushColumn hands the first n rows of one column to the library, in chunks small enough that its pages stay below
 // their limit. Columns without any value that have the same levels come as one, with all of their writers.
 func (e *Encoder) flushColumn(c *column, writers []*parquet.ColumnWriter, order []int32, n int) error {
 	f := flusher{column: c, writers: writers, nulls: &e.scratch.null, values: e.scratch.values[:0], lastIndex: -1}
+	if c.coded() {
+		words := e.scratch.words[:0]
+		for i := range c.words.ends {
+			words = append(words, parquet.ByteArrayValue(c.words.text(int32(i))).Level(0, int(c.maxDef), 0))
+		}
+		e.scratch.words, f.words = words, words
+		e.bounds += 2 * (2*int64(c.words.longest) + 16)
+	}
 	var err error
 	switch {
 	case order != nil:
@@ -113,9 +144,6 @@ func (e *Encoder) flushColumn(c *column, writers []*parquet.ColumnWriter, order 
 		err = f.write()
 	}
 	e.scratch.values = f.values
-	if c.dict && c.kind == ocsf.KindString {
-		e.bounds += 2 * (2*int64(f.longest) + 16)
-	}
 	// The library does not compare its columns: one that is short would make a file that no reader can read.
 	if err == nil && f.rows != n {
 		err = fmt.Errorf("%d rows instead of %d", f.rows, n)
@@ -142,14 +170,12 @@ type flusher struct {
 	*column
 	writers []*parquet.ColumnWriter
 	nulls   *[256]parquet.Value
+	words   []parquet.Value
 	values  []parquet.Value
 
 	chunk    int // bytes in values, as the library will count them
 	chunkRow int // rows in values
-	text     int // bytes that values may add to the dictionary
 	page     int // rows in the library's current page
-	room     int // bytes that may have gone to the dictionary since the library last looked at its size
-	longest  int // the longest text
 	rows     int // rows the library took
 
 	last      parquet.Value // the value made last, its index and its repetition level
@@ -185,27 +211,21 @@ func (f *flusher) flat(n int) error {
 	return nil
 }
 
-// cell returns value i for repetition level rep. A run of the same value is made, and counted for the dictionary,
-// once: constant columns, the common case, never end a page early.
+// cell returns value i for repetition level rep. A run of the same number is made once.
 func (f *flusher) cell(i int, rep byte) parquet.Value {
-	if j := f.lastIndex; j >= 0 && rep == f.lastRep && f.same(i, j) {
-		return f.last
+	n := f.nums[i]
+	switch {
+	case f.words != nil && rep == 0:
+		return f.words[n]
+	case f.words != nil:
+		return f.words[n].Level(int(rep), int(f.maxDef), 0)
+	case f.kind == ocsf.KindString:
+		return f.value(i, int(rep))
 	}
-	f.last, f.lastIndex, f.lastRep = f.value(i, int(rep)), i, rep
-	if f.kind == ocsf.KindString {
-		n := int(f.nums[i]) - f.textStart(i)
-		f.longest = max(f.longest, n)
-		f.text += n + 4
+	if f.lastIndex < 0 || rep != f.lastRep || n != f.nums[f.lastIndex] {
+		f.last, f.lastIndex, f.lastRep = f.value(i, int(rep)), i, rep
 	}
 	return f.last
-}
-
-// same reports whether the values i and j are the same bytes.
-func (f *flusher) same(i, j int) bool {
-	if f.kind != ocsf.KindString {
-		return f.nums[i] == f.nums[j]
-	}
-	return bytes.Equal(f.arena[f.textStart(i):f.nums[i]], f.arena[f.textStart(j):f.nums[j]])
 }
 
 // inOrder adds the rows of the first entries as they lie.
@@ -248,7 +268,7 @@ func (f *flusher) byOrder(order []int32, places []place) error {
 
 // width is what value i adds to a page.
 func (f *flusher) width(i int) int {
-	if f.kind != ocsf.KindString {
+	if !f.plainText() {
 		return 8
 	}
 	return int(f.nums[i]) - f.textStart(i) + 4
@@ -277,15 +297,14 @@ func (f *flusher) row(entry, end, value, bytes int) error {
 }
 
 // write hands the chunk to the library. It ends the library's page by itself where the library would do so too late:
-// before a chunk so wide that both would not fit one page, every pageRows rows, and before the dictionary could
-// outgrow its page, because the library looks at the dictionary's size only when a page ends.
+// before a chunk so wide that both would not fit one page, and every pageRows rows.
 func (f *flusher) write() error {
 	if len(f.values) == 0 {
 		return nil
 	}
-	end := f.page > 0 && (f.chunk > chunkBytes || f.page+f.chunkRow > pageRows || f.dict && f.room+f.text > dictionaryRoom)
+	end := f.page > 0 && (f.chunk > chunkBytes || f.page+f.chunkRow > pageRows)
 	if end {
-		f.page, f.room = 0, 0
+		f.page = 0
 	}
 	for _, w := range f.writers {
 		if end {
@@ -303,9 +322,8 @@ func (f *flusher) write() error {
 	}
 	f.rows += f.chunkRow
 	f.page += f.chunkRow
-	f.room += f.text
 	f.values = f.values[:0]
-	f.chunk, f.chunkRow, f.text = 0, 0, 0
+	f.chunk, f.chunkRow = 0, 0
 	return nil
 }
 

@@ -136,7 +136,7 @@ func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, spine int, def
 		if oa.Kind < ocsf.KindString || oa.Kind > ocsf.KindTime {
 			return nil, fmt.Errorf("attribute %v has the unknown kind %d", path, oa.Kind)
 		}
-		element = l.leaf(elementPath, spine, oa.Kind, def+1, rep, wantsDictionary(oa, len(path) == 1))
+		element = l.leaf(elementPath, spine, oa.Kind, def+1, rep, wantsDictionary(oa, path))
 	}
 	if oa.List {
 		return parquet.Optional(parquet.List(parquet.Optional(element))), nil
@@ -179,15 +179,20 @@ var longText = []string{
 	"status_detail", "text", "url_string", "user_agent", "value_text",
 }
 
-// wantsDictionary decides the encoding of one attribute. Numbers repeat (ids, ports, levels) except for instants,
-// which are nearly unique and sorted.
-func wantsDictionary(oa *ocsf.Attr, root bool) bool {
+// identified names the root attributes whose uid is another one in every alert: a dictionary of them would fill up long
+// before the row group does, and end it.
+var identified = []string{"finding", "finding_info", "metadata"}
+
+// wantsDictionary decides the encoding of the attribute at path. Numbers repeat (ids, ports, levels) except for
+// instants, which are nearly unique and sorted.
+func wantsDictionary(oa *ocsf.Attr, path []string) bool {
+	root := len(path) == 1
 	switch oa.Kind {
 	case ocsf.KindString:
 		if oa.Type == "json_t" || slices.Contains(longText, oa.Name) {
 			return false
 		}
-		return true
+		return len(path) != 2 || oa.Name != "uid" || !slices.Contains(identified, path[0])
 	case ocsf.KindInt:
 		return true
 	case ocsf.KindLong:
