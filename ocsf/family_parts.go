@@ -259,13 +259,13 @@ func webAddress(ev *Object, url *Leaf) {
 	}
 }
 
-// splitList appends the parts of a text like "a, b" to a list of strings; the leaf is claimed when all were taken.
+// splitList appends the parts of a text like "a, b" to a list of strings. A text of several parts is not claimed: it
+// stays in unmapped as it was written.
 func splitList(o *Object, name string, l *Leaf) {
 	text := l.Text()
 	if text == nil || o == nil {
 		return
 	}
-	all, any := true, false
 	for len(text) > 0 {
 		part := text
 		if i := bytes.IndexByte(text, ','); i >= 0 {
@@ -276,10 +276,8 @@ func splitList(o *Object, name string, l *Leaf) {
 		if part = bytes.TrimSpace(part); len(part) == 0 {
 			continue
 		}
-		added := o.Add(name, part)
-		all, any = all && added, any || added
-	}
-	if all && any {
-		o.Value(name).claim(l)
+		if o.Add(name, part) && len(part) == len(l.Value) {
+			o.Value(name).claim(l)
+		}
 	}
 }

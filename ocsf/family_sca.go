@@ -56,7 +56,8 @@ func complianceResult(c *Object, result *Leaf) {
 	c.Text("status_code", result)
 }
 
-// requirements takes data.sca.check.compliance.cis = "1.1.1,1.1.2" as "cis: 1.1.1" and "cis: 1.1.2".
+// requirements takes data.sca.check.compliance.cis = "1.1.1,1.1.2" as "cis: 1.1.1" and "cis: 1.1.2". A text of several
+// parts is not claimed: it stays in unmapped as it was written.
 func (d *draft) requirements(c *Object) {
 	const under = "data.sca.check.compliance."
 	if c == nil {
@@ -68,16 +69,14 @@ func (d *draft) requirements(c *Object) {
 		if len(l.Path) <= len(under) || string(l.Path[:len(under)]) != under || l.Text() == nil {
 			continue
 		}
-		all := true
 		for _, part := range bytes.Split(l.Value, []byte{','}) {
 			if part = bytes.TrimSpace(part); len(part) == 0 {
 				continue
 			}
 			d.scratch = append(append(append(d.scratch[:0], l.Path[len(under):]...), ": "...), part...)
-			all = c.Add("requirements", d.ev.join(nil, d.scratch)) && all
-		}
-		if all && c.slotSet("requirements") {
-			c.Value("requirements").claim(l)
+			if c.Add("requirements", d.ev.join(nil, d.scratch)) && len(part) == len(l.Value) {
+				c.Value("requirements").claim(l)
+			}
 		}
 	}
 }

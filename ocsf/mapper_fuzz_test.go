@@ -125,7 +125,7 @@ func holds(a *Alert, at *Attr, v *Value, l *Leaf, docs map[*Value]any) bool {
 				}
 			}
 			return false
-		}) || commaListIn(v, l)
+		})
 	case at.Kind == KindInt || at.Kind == KindLong:
 		return strconv.FormatInt(v.Num, 10) == string(l.Value)
 	case at.Kind == KindFloat:
@@ -155,20 +155,6 @@ func elementsIn(a *Alert, l *Leaf, in func(string) bool) bool {
 	all := true
 	scalars := a.Elements(l, func(text []byte) bool { all = all && in(string(text)); return true })
 	return scalars && all
-}
-
-func commaListIn(v *Value, l *Leaf) bool {
-	for _, part := range strings.Split(string(l.Value), ",") {
-		part = strings.TrimSpace(part)
-		found := part == ""
-		for _, s := range v.Strs {
-			found = found || string(s) == part || strings.HasSuffix(string(s), ": "+part)
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
 }
 
 // mapAll maps a line to every class and version and checks what must hold of each event.
