@@ -27,6 +27,7 @@ if grep -q -- '--- SKIP' "$tmp/e2e.log"; then echo "a test skipped in make e2e";
 step "corpus in every class, through DuckDB, hyparquet and the OCSF judge"
 go build -trimpath -o "$tmp/wsl" ./cmd/wazuh-security-lake
 zcat "$shared/alerts/real-alerts.ndjson.gz" | wc -l
+zcat "$shared/alerts/real-alerts.ndjson.gz" >"$tmp/real.ndjson"
 alerts=("$shared/alerts/real-alerts.ndjson.gz" "$shared/alerts/invalid-utf8.ndjson")
 total=7537
 for version in 1.1.0 1.3.0; do
@@ -47,12 +48,19 @@ PY
     (cd "$tmp/readers" && node parquet2ndjson.mjs "${files[@]}") >"$tmp/rows.ndjson"
     python3 "$shared/ocsf/validate.py" --unique-uid --schema "$shared/ocsf/ocsf-$version-classes.json" "$tmp/rows.ndjson" | grep -vE '^warning|^    ' | sed "s|^|$version $class: |"
     [ "${PIPESTATUS[0]}" = 0 ]
+    case $class in
+      detection_finding | security_finding) part=() ;;
+      *) part=(--part) ;;
+    esac
+    "$tmp/wsl" convert -o "$out-leaves" --class "$class" --ocsf-version "$version" "$tmp/real.ndjson" >/dev/null
+    mapfile -t files < <(find "$out-leaves" -name '*.parquet')
+    (cd "$tmp/readers" && node parquet2ndjson.mjs "${files[@]}") >"$tmp/rows.ndjson"
+    python3 test/leaves.py "${part[@]}" "$tmp/real.ndjson" "$tmp/rows.ndjson"
   done
 done
 
 if [ -f test/queries/queries.mjs ]; then
   step "documented queries"
-  zcat "$shared/alerts/real-alerts.ndjson.gz" >"$tmp/real.ndjson"
   "$tmp/wsl" convert -o "$tmp/lake/queries" --class detection_finding "$tmp/real.ndjson" >/dev/null
   (cd "$tmp/readers" && node queries.mjs "$tmp/lake/queries" "$tmp/real.ndjson" "$OLDPWD/docs/OCSF.md")
 fi
