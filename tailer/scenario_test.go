@@ -100,6 +100,28 @@ func TestRotation(t *testing.T) {
 			f.second()
 			f.drain()
 		}},
+		{name: "rotated again between the look at alerts.json and the listing", run: func(f *follow) {
+			faults := &faultFS{FS: osFS{}}
+			f.opt.FS = faults
+			f.ok(f.mgr.Start())
+			f.alerts(5)
+			f.second()
+			f.drain()
+			f.ok(f.mgr.Rotate(0))
+			armed := true
+			faults.err = func(op, _ string) error {
+				if armed && op == "readdir" {
+					armed = false
+					f.alerts(5)
+					f.ok(f.mgr.Rotate(0))
+				}
+				return nil
+			}
+			f.drain() // without waiting for the next look around
+			if armed {
+				f.Error("the directory was never listed: the test tests nothing")
+			}
+		}},
 		{name: "flushed and relinked between the last read and the look", run: func(f *follow) {
 			faults := &faultFS{FS: osFS{}}
 			f.opt.FS = faults

@@ -153,6 +153,11 @@ func (t *Tailer) advance() error {
 		}
 		raced := false
 		if found {
+			if order(next.name) > order(live.name) {
+				// Usually the live file was left for this one after it was looked up: look around again at the end of
+				// this one, not in a minute.
+				t.lookedAround = time.Time{}
+			}
 			raced, err = t.openSegment(next)
 		} else {
 			raced, err = t.openLive(live)
