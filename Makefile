@@ -26,3 +26,8 @@ lint:
 
 clean:
 	rm -rf $(BUILD)
+
+# .deb and .rpm for amd64 and arm64 in dist/: make packages VERSION=1.0.0 (needs nfpm v2.45.2, see packaging/README.md)
+.PHONY: packages
+packages:
+	VERSION="$(VERSION)" packaging/build.sh dist
