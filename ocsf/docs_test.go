@@ -3,9 +3,11 @@ package ocsf_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -343,4 +345,43 @@ func TestDocsComplete(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDocsSeverity: the table of severities is the default of the mapper.
+func TestDocsSeverity(t *testing.T) {
+	bands := regexp.MustCompile(`(?m)^\| (\d+)(?: to (\d+)| and up) \| (\d) \| ([A-Za-z]+) \|$`).FindAllStringSubmatch(readPage(t), -1)
+	c, err := ocsf.ClassByName("detection_finding", ocsf.Version110)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := 0
+	for _, band := range bands {
+		from, to := number(t, band[1]), 16
+		if band[2] != "" {
+			to = number(t, band[2])
+		}
+		if from != next {
+			t.Errorf("the bands skip from %d to %d", next, from)
+		}
+		next = to + 1
+		for level := from; level <= to; level++ {
+			all := origins(t, c, fmt.Appendf(nil, `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":%d}}`, level))
+			got := append(valuesOf(all, "severity_id"), valuesOf(all, "severity")...)
+			if want := []string{band[3], band[4]}; !slices.Equal(got, want) {
+				t.Errorf("level %d: got %q, want %q", level, got, want)
+			}
+		}
+	}
+	if next != 17 {
+		t.Errorf("the bands end before level %d, want 17", next)
+	}
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
