@@ -63,6 +63,8 @@ const (
 	// dictionaryMax is the size of one column's dictionary at which a row group is written. The library would put every
 	// dictionary into one page, and that into the file, however large. The last row comes on top: far from 1 MiB.
 	dictionaryMax = 512 << 10
+	// smallObject is the uncompressed size up to which an object leaves the stage to the next one.
+	smallObject = 4 << 20
 	// groupRows keeps the dictionary of a column of numbers below 1 MiB, whatever they are.
 	groupRows = 100_000
 )
@@ -147,10 +149,26 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 }
 
 // Reset drops whatever the encoder holds and starts another object on w, with the class and the options it was made
-// with. It keeps the buffers of the encoder, but not those of the library below: what one hostile dictionary made
-// them grow to would otherwise stay for good.
+// with. It keeps the buffers of the encoder, but those of the library below only after a small object: what one hostile
+// object made them grow to would otherwise stay for good.
 func (e *Encoder) Reset(w io.Writer) {
 	e.out = countingWriter{w: w}
+	options := e.options()
+	// The writer of the object is made anew each time: the library's Reset loses the paths of the columns.
+	e.pw = parquet.NewGenericWriter[any](&e.out, options...)
+	if e.stage == nil || !e.closed {
+		e.stage = newStage(e.layout.schema, options)
+	}
+	e.meta = make(map[string]string)
+	maps.Copy(e.meta, e.opt.Metadata)
+	e.dropRows()
+	e.written, e.rowsWritten, e.groups, e.bounds = 0, 0, 0, 0
+	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64
+	e.closed, e.err = false, nil
+}
+
+// options are those of both of the library's writers.
+func (e *Encoder) options() []parquet.WriterOption {
 	options := []parquet.WriterOption{
 		e.layout.schema,
 		parquet.Compression(e.codec),
@@ -169,14 +187,7 @@ func (e *Encoder) Reset(w io.Writer) {
 			options = append(options, parquet.SkipPageBounds(lf.path...))
 		}
 	}
-	e.pw = parquet.NewGenericWriter[any](&e.out, options...)
-	e.stage = newStage(e.layout.schema, options)
-	e.meta = make(map[string]string)
-	maps.Copy(e.meta, e.opt.Metadata)
-	e.dropRows()
-	e.written, e.rowsWritten, e.groups, e.bounds = 0, 0, 0, 0
-	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64
-	e.closed, e.err = false, nil
+	return options
 }
 
 // dropRows empties the columns.
@@ -522,8 +533,10 @@ func (e *Encoder) Close() error {
 		e.err = fmt.Errorf("write footer: %w", err)
 		return e.err
 	}
-	e.closed = true
-	e.pw, e.stage = nil, nil // their dictionaries and pages are of no more use; Reset makes new ones
+	e.closed, e.pw = true, nil
+	if e.written > smallObject {
+		e.stage = nil // its dictionaries and pages may have become large; Reset makes another one
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -299,6 +300,48 @@ func TestSameEventsSameBytes(t *testing.T) {
 	}
 	if !bytes.Equal(b.Bytes(), want) {
 		t.Errorf("got %d bytes, want the %d of a fresh encoder", b.Len(), len(want))
+	}
+}
+
+// TestEncoderIsUsedAgain: the library's buffers that an encoder keeps from one small object to the next leave nothing in
+// it, and every object keeps the contract.
+func TestEncoderIsUsedAgain(t *testing.T) {
+	c := class(t, "detection_finding", ocsf.Version110)
+	var b bytes.Buffer
+	e, err := NewEncoder(&b, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(alerts), "\n")
+	m, ev := ocsf.NewMapper(c, ocsf.Options{}), ocsf.NewEvent(c)
+	for n := range 6 {
+		var a ocsf.Alert
+		line := lines[n%len(lines)]
+		if err := a.Parse([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Map(&a, time.UnixMilli(day+msPerDay), ev); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Write(ev); err != nil {
+			t.Fatal(err)
+		}
+		if n == 3 { // and an object that is given up leaves nothing either
+			b.Reset()
+			e.Reset(&b)
+			continue
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range Verify(bytes.NewReader(b.Bytes()), int64(b.Len()), goodPath) {
+			t.Errorf("object %d: %v", n, f)
+		}
+		if fresh, _ := mapped(t, c, Options{}, line); !bytes.Equal(b.Bytes(), fresh) {
+			t.Errorf("object %d differs from that of a fresh encoder", n)
+		}
+		b.Reset()
+		e.Reset(&b)
 	}
 }
 

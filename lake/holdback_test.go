@@ -1,0 +1,134 @@
+package lake
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"wazuh-security-lake/ocsf"
+)
+
+// TestLatestRowsStayBack: a log whose timestamps go back a little makes one object of many row groups, sorted as a
+// whole, with every row in it once; only a really older row is refused.
+func TestLatestRowsStayBack(t *testing.T) {
+	c := testClass()
+	const budget = 64 << 10
+	for name, test := range map[string]struct {
+		step, back int64 // milliseconds between events, and how far a time goes back at most
+		groups     int   // at least
+	}{
+		"in order":           {step: 40, back: 1, groups: 10},
+		"two rule threads":   {step: 40, back: holdBack, groups: 10},
+		"all in one instant": {step: 0, back: 1, groups: 10},
+		"within a burst":     {step: 1, back: 5, groups: 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			build := func() (file []byte, want map[string]int) {
+				r, want := seeded(21), make(map[string]int)
+				var b bytes.Buffer
+				e, err := NewEncoder(&b, c, Options{RowGroupBytes: budget})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var latest int64
+				for i := range 3000 {
+					ms := day + 10_000 + int64(i)*test.step - r.Int64N(test.back)
+					ev := typical(c, r, ms)
+					setText(ev.Root, "message", fmt.Sprintf("event %d", i))
+					if i%3 == 0 {
+						*at(ev.Root, "device") = ocsf.Value{}
+					}
+					if err := e.Write(ev); err != nil {
+						t.Fatalf("event %d, %d ms after the latest: %v", i, ms-latest, err)
+					}
+					want[reference(t, ev)]++
+					latest = max(latest, ms)
+					if limit := int64(rowGroupGrowth*budget + 8<<10); e.buffered > limit {
+						t.Fatalf("event %d: %d bytes buffered, more than %d", i, e.buffered, limit)
+					}
+				}
+				if err := e.Write(newEvent(c, day)); !errors.Is(err, ErrOlder) {
+					t.Errorf("event long before the others: got %v, want %v", err, ErrOlder)
+				}
+				if got := e.Rows(); got != 3000 {
+					t.Errorf("got %d rows, want 3000", got)
+				}
+				if err := e.Close(); err != nil {
+					t.Fatal(err)
+				}
+				return b.Bytes(), want
+			}
+			file, want := build()
+			again, _ := build()
+			if !bytes.Equal(file, again) {
+				t.Error("the same events made another file")
+			}
+			info := mustInspect(t, file)
+			if len(info.RowGroups) < test.groups {
+				t.Errorf("got %d row groups, want at least %d", len(info.RowGroups), test.groups)
+			}
+			for i, g := range info.RowGroups[:len(info.RowGroups)-1] {
+				if g.Rows < 10 {
+					t.Errorf("row group %d has only %d rows", i, g.Rows)
+				}
+			}
+			for _, f := range Verify(bytes.NewReader(file), int64(len(file)), "") {
+				if f.Rule != RuleSchema {
+					t.Error(f)
+				}
+			}
+			got := make(map[string]int)
+			for _, row := range readRows(t, file) {
+				got[row]++
+			}
+			if diff := cmp.Diff(got, want); diff != "" {
+				t.Errorf("rows (-got +want):\n%.2000s", diff)
+			}
+		})
+	}
+}
+
+// TestDictionaryEndsRowGroup: a column that would outgrow its dictionary page ends the row group, and the encoder goes
+// on from there; numbers, which have no limit of their own, do so by the number of rows.
+func TestDictionaryEndsRowGroup(t *testing.T) {
+	c := testClass()
+	for name, test := range map[string]struct {
+		fill func(i int, ev *ocsf.Event)
+		rows int
+	}{
+		"texts":   {func(i int, ev *ocsf.Event) { setText(child(ev.Root, "device"), "name", fmt.Sprintf("%0400d", i)) }, 4000},
+		"numbers": {func(i int, ev *ocsf.Event) { setNum(ev.Root, "type_uid", int64(i)) }, groupRows + 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			e, err := NewEncoder(&b, c, Options{RowGroupBytes: 256 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range test.rows {
+				ev := newEvent(c, day+int64(i))
+				test.fill(i, ev)
+				if err := e.Write(ev); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			info := mustInspect(t, b.Bytes())
+			if got := int64(test.rows); info.Rows != got || len(info.RowGroups) < 2 {
+				t.Errorf("got %d rows in %d row groups, want %d in several", info.Rows, len(info.RowGroups), got)
+			}
+			for i, g := range info.RowGroups {
+				for _, col := range g.Columns {
+					if col.Dictionary > maxDataPage {
+						t.Errorf("row group %d, %s: dictionary of %d bytes", i, col.Path, col.Dictionary)
+					}
+				}
+			}
+		})
+	}
+}
