@@ -179,8 +179,12 @@ func (h *host) write(tb testing.TB, n int) {
 func (h *host) settled(tb testing.TB) bool {
 	tb.Helper()
 	want := int64(len(h.manager.Alerts()))
-	deadline := time.Now().Add(patience)
+	deadline, nudge := time.Now().Add(patience), time.Now().Add(3*time.Second)
 	for {
+		if now := time.Now(); now.After(nudge) && !h.gone() {
+			h.signal(syscall.SIGUSR1) // an upload that failed for want of space is otherwise tried again after half a minute
+			nudge = now.Add(3 * time.Second)
+		}
 		st, err := spool.Read(h.state)
 		if err == nil && st.Account.Read >= want && st.Account.Pending == 0 {
 			return true

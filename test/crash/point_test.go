@@ -120,7 +120,7 @@ func strike(t *testing.T, b blow) struck {
 	if out.ended && b.effect != "KILL" && h.code != 74 && h.code != 73 && h.code != 1 {
 		t.Errorf("%v: exit %d, want a clear stop:\n%s", b, h.code, h.log())
 	}
-	if out.ended && b.effect != "KILL" && !strings.Contains(h.log(), "rror") {
+	if out.ended && b.effect != "KILL" && !explained(h.log()) {
 		t.Errorf("%v: nothing says why:\n%s", b, h.log())
 	}
 	h.write(t, 10)
@@ -136,6 +136,11 @@ func strike(t *testing.T, b blow) struck {
 		t.Errorf("%v: %+v\n%s", b, out.result, h.log())
 	}
 	return out
+}
+
+// explained reports whether a daemon that gave up said why.
+func explained(log string) bool {
+	return strings.Contains(log, "no space left on device") || strings.Contains(log, "input/output error")
 }
 
 // stands waits until everything is shipped, or until the daemon has ended. With a fault that stays, waiting for the end of
