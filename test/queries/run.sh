@@ -8,7 +8,7 @@ case $alerts in /*) ;; *) alerts=$PWD/$alerts ;; esac
 lake=$(mktemp -d)
 trap 'rm -rf "$lake"' EXIT
 cd "$here"
-[ -d node_modules ] || npm install --no-audit --no-fund --silent
+[ -d node_modules ] || npm install --no-audit --no-fund --no-package-lock --silent
 for class in detection_finding security_finding; do
 	(cd ../.. && CGO_ENABLED=0 go run ./cmd/wazuh-security-lake convert -o "$lake/$class" --class "$class" "$alerts" >/dev/null)
 	echo "== $class"
