@@ -60,6 +60,8 @@ func createInbox(in config.Input) (*inbox.Inbox, error) {
 		return box, nil
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fail(exitNoPerm, "make it for this user: install -d -o "+userName()+" -g wazuh -m 2750 "+in.Inbox+", and be a member of group wazuh", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fail(exitCantCreate, "make the directory above it, or mend input.inbox", err)
 	case errors.Is(err, inbox.ErrStrange):
 		return nil, fail(exitCantCreate, "symlinks and special files are refused in the inbox: remove it", err)
 	case errors.Is(err, inbox.ErrLocked):

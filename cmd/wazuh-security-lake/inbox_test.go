@@ -431,3 +431,28 @@ func TestKeeperFailureIsReportedOnce(t *testing.T) {
 		t.Errorf("got %d lines, want 2:\n%s", got, &log)
 	}
 }
+
+// alerts.json is begun at the last alert of the inbox; one with a time in the future must not hide the others.
+func TestLastAlert(t *testing.T) {
+	sealed := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	ms := func(d time.Duration) int64 { return sealed.Add(d).UnixMilli() }
+	tests := map[string]struct {
+		last []int64
+		want time.Time
+	}{
+		"no alert":          {want: time.Time{}},
+		"two objects":       {last: []int64{ms(-time.Hour), ms(-3 * time.Second)}, want: sealed.Add(-3 * time.Second)},
+		"one in the future": {last: []int64{ms(time.Hour), ms(-time.Hour)}, want: sealed},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := spool.Manifest{Created: sealed.Format(time.RFC3339)}
+			for _, at := range test.last {
+				m.Objects = append(m.Objects, spool.Object{LastTime: at})
+			}
+			if got := lastAlert(m); !got.Equal(test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}

@@ -21,17 +21,13 @@ const wazuh5Home = "/var/wazuh-manager"
 // checkInput looks at the way to alerts.json before the daemon starts, so that what only a person can mend is said in one
 // line at once. A file that is merely not there yet is not a fault: the manager may not have started.
 func checkInput(in config.Input) error {
-	dir := filepath.Dir(in.Path)
 	if in.Mode == config.ModeIntegration {
-		dir = filepath.Dir(in.Inbox) // the inbox itself is made at the start
+		return nil // alerts.json is not read, and createInbox makes what is missing or says why it cannot
 	}
-	for _, step := range pathSteps(dir) {
+	for _, step := range pathSteps(filepath.Dir(in.Path)) {
 		if err := checkDirectory(step); err != nil {
 			return err
 		}
-	}
-	if in.Mode == config.ModeIntegration {
-		return nil
 	}
 	f, err := os.Open(in.Path)
 	switch {

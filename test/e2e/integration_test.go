@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -313,5 +314,68 @@ func TestIntegrationModeChanges(t *testing.T) {
 	}
 	if text := s.stderr.String(); strings.Contains(text, "alerts lost") {
 		t.Errorf("the daemon complains:\n%s", text)
+	}
+}
+
+// A process holds the lock for longer than the program waits: the alert goes to rescue and from there to the lake.
+func TestIntegrationRescue(t *testing.T) {
+	l := newLab(t)
+	s := l.integrationSite("", "16MiB")
+	s.start()
+	d := s.integratord()
+	first, line := alertLine("1", 1, "before")
+	d.send(line)
+	s.delivered(1)
+	held, err := os.OpenFile(filepath.Join(s.inbox, "lock"), os.O_RDWR, 0)
+	l.must(err)
+	defer held.Close()
+	l.must(syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	second, line := alertLine("1", 2, "while the lock is held")
+	begin := time.Now()
+	d.send(line)
+	if took := time.Since(begin); took < 5*time.Second {
+		t.Errorf("the program waited %v for the lock, want 5 s", took)
+	}
+	l.must(held.Close())
+	s.delivered(2)
+	third, line := alertLine("1", 3, "after")
+	d.send(line)
+	s.delivered(3)
+	s.stop()
+	if got, want := l.idsInOrder(), []string{first, second, third}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	logged(t, s.node, "alerts picked up from rescue")
+}
+
+// An inbox that the daemon cannot use: the exit code, and a remedy.
+func TestIntegrationFaultsAtStart(t *testing.T) {
+	l := newLab(t)
+	s := l.integrationSite("", "16MiB")
+	aside := s.inbox + ".aside"
+	tests := map[string]struct {
+		spoil func()
+		code  int
+		want  string
+	}{
+		"of another owner": {func() { l.must(os.Mkdir(s.inbox, 0o755)) }, 77, "remedy: make it for this user: install -d"},
+		"a symlink":        {func() { l.must(os.Symlink(aside, s.inbox)) }, 73, "remedy: symlinks and special files are refused"},
+		"a file":           {func() { write(t, s.inbox, "") }, 73, "remedy: symlinks and special files are refused"},
+		"no parent":        {func() { s.inbox = filepath.Join(l.dir, "missing", "inbox") }, 73, "remedy: make the directory above it"},
+		"may not be made":  {func() { l.must(os.Chmod(l.dir, 0o755)) }, 77, "remedy: make it for this user: install -d"},
+	}
+	l.must(os.Rename(s.inbox, aside))
+	inbox := s.inbox
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			test.spoil()
+			s.configureInput("integration", "16MiB")
+			s.launch()
+			if code := s.wait(); code != test.code || !strings.Contains(s.stderr.String(), test.want) {
+				t.Errorf("got exit %d, want %d with %q:\n%s", code, test.code, test.want, s.stderr)
+			}
+			s.inbox = inbox
+			l.must(os.RemoveAll(inbox))
+		})
 	}
 }

@@ -106,8 +106,18 @@ node: manager-1
 	s.lab.must(os.WriteFile(s.config, []byte(text), 0o644))
 }
 
-// start runs the daemon as its own user, a member of group wazuh.
+// start runs the daemon and waits until the program may append.
 func (s *site) start() {
+	s.lab.t.Helper()
+	s.launch()
+	s.until("the inbox is made", func() bool {
+		list, err := filepath.Glob(filepath.Join(s.inbox, "0*.ndjson"))
+		return err == nil && len(list) > 0
+	})
+}
+
+// launch runs the daemon as its own user, a member of group wazuh.
+func (s *site) launch() {
 	s.lab.t.Helper()
 	cmd := exec.Command(built.daemon, "run", "-c", s.config)
 	cmd.Env = []string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret, "TZ=UTC", "PATH=" + os.Getenv("PATH")}
@@ -119,16 +129,6 @@ func (s *site) start() {
 	go func() { exited <- cmd.Wait() }()
 	s.cmd, s.exited = cmd, exited
 	s.lab.t.Cleanup(func() { _ = cmd.Process.Kill() })
-	s.ready()
-}
-
-// ready waits until the program may append: integratord starts long before or long after the daemon in production.
-func (s *site) ready() {
-	s.lab.t.Helper()
-	s.until("the inbox is made", func() bool {
-		list, err := filepath.Glob(filepath.Join(s.inbox, "0*.ndjson"))
-		return err == nil && len(list) > 0
-	})
 }
 
 // until waits for what a real process does in real time.
