@@ -30,7 +30,9 @@ func fillAuth(d *draft) {
 	d.actor().Struct("session").Text("terminal", d.leaf("data.tty"))
 	if d.first("data.srcip", "data.src_ip") != nil {
 		dst := d.destination()
-		d.agentEndpoint(dst)
+		if d.first("data.dstip", "data.dst_ip", "data.dest_ip") == nil { // else the log names another host
+			d.agentEndpoint(dst)
+		}
 		if service := d.leaf("decoder.name"); service.Is("sshd") || service.Is("dropbear") {
 			dst.Const("svc_name", "sshd")
 		} else {

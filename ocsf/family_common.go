@@ -24,8 +24,6 @@ func fillCommon(d *draft) {
 	dst.Text("mac", d.first("data.dstmac", "data.dst_mac", "data.dmac"))
 	src.Text("interface_name", d.first("data.srcintf", "data.src_interface", "data.inbound_interface", "data.in_iface", "data.in_interface"))
 	dst.Text("interface_name", d.first("data.dstintf", "data.dst_interface", "data.outbound_interface", "data.out_interface"))
-	src.Text("zone", d.first("data.srczone", "data.src_zone", "data.source_zone"))
-	dst.Text("zone", d.first("data.dstzone", "data.dst_zone", "data.destination_zone"))
 	src.Struct("location").Text("country", d.first("data.srccountry", "data.source_country", "srcgeoip", "GeoLocation.country_name"))
 	src.Struct("location").Text("city", d.leaf("GeoLocation.city_name"))
 	dst.Struct("location").Text("country", d.first("data.dstcountry", "data.destination_country", "dstgeoip"))

@@ -439,3 +439,30 @@ func TestErrorsHoldNoContent(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A log that names the destination must not have half of it replaced by the agent that sent the log.
+func TestDestinationIsOneHost(t *testing.T) {
+	alert := func(data string) string {
+		return `{"timestamp":"2026-03-02T09:20:30.456+0000","rule":{"level":5,"id":"110000","description":"d","groups":["authentication_failed"]},` +
+			`"agent":{"id":"001","name":"collector","ip":"192.0.2.99"},"manager":{"name":"m"},"id":"1.2","decoder":{"name":"netscaler"},"location":"x","data":` + data + `}`
+	}
+	for name, tt := range map[string]struct{ data, ip, port, hostname string }{
+		"named with port":    {`{"srcip":"203.0.113.5","srcuser":"u","dstip":"198.51.100.7:443"}`, "198.51.100.7", "443", ""},
+		"named without port": {`{"srcip":"203.0.113.5","srcuser":"u","dstip":"198.51.100.7"}`, "198.51.100.7", "", ""},
+		"not named":          {`{"srcip":"203.0.113.5","srcuser":"u"}`, "192.0.2.99", "", "collector"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := mapLine(t, "detection_finding", Version110, Options{}, alert(tt.data))
+			const dst = "evidences/0/dst_endpoint/"
+			if got := at(doc, dst+"ip"); got != tt.ip {
+				t.Errorf("ip: got %q, want %q", got, tt.ip)
+			}
+			if got := at(doc, dst+"port"); got != tt.port {
+				t.Errorf("port: got %q, want %q", got, tt.port)
+			}
+			if got := at(doc, dst+"hostname"); got != tt.hostname {
+				t.Errorf("hostname: got %q, want %q", got, tt.hostname)
+			}
+		})
+	}
+}
