@@ -174,7 +174,7 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 		g.closers = append(g.closers, stop)
 	}
 	ok = true
-	d.log.Info("started", "version", buildVersion(), "node", node, "instance", d.spool.Instance(), "input", c.Input.Path,
+	d.log.Info("started", "version", buildVersion(), "node", node, "instance", d.spool.Instance(), "input", inputPath(c.Input),
 		"spool", c.Spool.Dir, "destination", c.Lake.Destination)
 	return g, nil
 }

@@ -192,3 +192,11 @@ func lastAlert(m spool.Manifest) time.Time {
 	}
 	return at
 }
+
+// inputPath is what alerts are read from, for the log.
+func inputPath(in config.Input) string {
+	if in.Mode == config.ModeIntegration {
+		return in.Inbox
+	}
+	return in.Path
+}
