@@ -17,7 +17,6 @@ step "readers from npm"
 mkdir -p "$tmp/readers"
 cp test/readers/* "$tmp/readers/"
 cp "$shared/ocsf/parquet2ndjson.mjs" "$tmp/readers/"
-if [ -d test/queries ]; then cp test/queries/*.mjs "$tmp/readers/"; fi
 (cd "$tmp/readers" && npm install --no-audit --no-fund --no-package-lock --loglevel=error)
 
 step "daemon against a real S3 server"
@@ -59,11 +58,15 @@ PY
   done
 done
 
-if [ -f test/queries/queries.mjs ]; then
-  step "documented queries"
-  "$tmp/wsl" convert -o "$tmp/lake/queries" --class detection_finding "$tmp/real.ndjson" >/dev/null
-  (cd "$tmp/readers" && node queries.mjs "$tmp/lake/queries" "$tmp/real.ndjson" "$OLDPWD/docs/OCSF.md")
-fi
+step "documented queries against a scan of the alerts"
+cp test/queries/*.mjs "$tmp/readers/"
+for alerts_file in "$tmp/real.ndjson" "$PWD/test/queries/alerts.ndjson"; do
+  for class in detection_finding security_finding; do
+    rm -rf "$tmp/lake/queries"
+    "$tmp/wsl" convert -o "$tmp/lake/queries" --class "$class" "$alerts_file" >/dev/null
+    (cd "$tmp/readers" && node queries.mjs "$tmp/lake/queries" "$alerts_file" "$OLDPWD/docs/OCSF.md")
+  done
+done
 
 step "OCSF and Parquet tests that need the corpus and the judge"
 WSL_SHARED="$shared" go test -count=1 ./ocsf ./lake

@@ -10,7 +10,7 @@ go mod verify >/dev/null
 GOFLAGS=-mod=mod go mod tidy -diff
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
-GOBIN=$tools go install honnef.co/go/tools/cmd/staticcheck@2026.2.2
+GOBIN=$tools go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 "$tools/staticcheck" ./...
 if [ -n "${VULNDB:-}" ]; then
   GOBIN=$tools go install golang.org/x/vuln/cmd/govulncheck@latest
