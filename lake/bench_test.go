@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -128,6 +129,51 @@ func BenchmarkSmallObject(b *testing.B) {
 			b.ReportMetric(float64(processorTime(b)-cpu)/float64(b.N), "cpu-ns/op")
 			b.ReportMetric(float64(e.Size()), "file-B")
 		})
+	}
+}
+
+// BenchmarkSharedAlerts measures the mapper alone and with the encoder behind it on real alerts, if there are some on
+// this machine: the difference is the encoder on the events of a real site, in memory as warm as the daemon's.
+func BenchmarkSharedAlerts(b *testing.B) {
+	data := sharedSample(b)
+	for _, name := range []string{"security_finding", "detection_finding"} {
+		for _, encode := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/encode=%t", name, encode), func(b *testing.B) {
+				c := class(b, name, ocsf.Version110)
+				m, ev := ocsf.NewMapper(c, ocsf.Options{}), ocsf.NewEvent(c)
+				lines := bytes.Split(data, []byte("\n"))
+				b.ReportAllocs()
+				cpu, n := processorTime(b), 0
+				var e *Encoder
+				for range b.N {
+					var a ocsf.Alert
+					var err error
+					if e == nil {
+						e, err = NewEncoder(io.Discard, c, Options{})
+					} else {
+						e.Reset(io.Discard)
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+					for _, line := range lines {
+						if len(line) == 0 || a.Parse(line) != nil || m.Map(&a, time.UnixMilli(4102444800000), ev) != nil {
+							continue
+						}
+						if n++; encode {
+							if err := e.Write(ev); err != nil {
+								b.Fatal(err)
+							}
+						}
+					}
+					if err := e.Close(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(processorTime(b)-cpu)/float64(n), "cpu-ns/event")
+				b.ReportMetric(float64(e.Size())/float64(n/b.N), "file-B/event")
+			})
+		}
 	}
 }
 

@@ -63,8 +63,9 @@ const (
 	// dictionaryMax is the size of one column's dictionary at which a row group is written. The library would put every
 	// dictionary into one page, and that into the file, however large. The last row comes on top: far from 1 MiB.
 	dictionaryMax = 512 << 10
-	// smallObject is the uncompressed size up to which an object leaves the stage to the next one.
-	smallObject = 4 << 20
+	// stageUses is how many objects a stage serves. What one object made its buffers grow to is given back then: each
+	// is bounded, but there are several for each column of a class.
+	stageUses = 32
 	// groupRows keeps the dictionary of a column of numbers below 1 MiB, whatever they are.
 	groupRows = 100_000
 )
@@ -88,6 +89,7 @@ type Encoder struct {
 	out     countingWriter
 	pw      *parquet.GenericWriter[any]
 	stage   *stage
+	uses    int // objects the stage has served
 	seed    maphash.Seed
 	meta    map[string]string
 
@@ -149,15 +151,14 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 }
 
 // Reset drops whatever the encoder holds and starts another object on w, with the class and the options it was made
-// with. It keeps the buffers of the encoder, but those of the library below only after a small object: what one hostile
-// object made them grow to would otherwise stay for good.
+// with. It keeps the buffers of the encoder and of the library below, but not those of a large object or for ever.
 func (e *Encoder) Reset(w io.Writer) {
 	e.out = countingWriter{w: w}
 	options := e.options()
 	// The writer of the object is made anew each time: the library's Reset loses the paths of the columns.
 	e.pw = parquet.NewGenericWriter[any](&e.out, options...)
-	if e.stage == nil || !e.closed {
-		e.stage = newStage(e.layout.schema, options)
+	if e.uses++; e.stage == nil || !e.closed || e.uses > stageUses {
+		e.stage, e.uses = newStage(e.layout.schema, options), 1
 	}
 	e.meta = make(map[string]string)
 	maps.Copy(e.meta, e.opt.Metadata)
@@ -376,8 +377,8 @@ func present(a *attr, v *ocsf.Value) bool {
 }
 
 func empty(n *node, o *ocsf.Object) bool {
-	for i := range n.attrs {
-		if present(&n.attrs[i], &o.Values[i]) {
+	for i := range o.Values {
+		if o.Values[i].Set && present(&n.attrs[i], &o.Values[i]) {
 			return false
 		}
 	}
@@ -534,8 +535,8 @@ func (e *Encoder) Close() error {
 		return e.err
 	}
 	e.closed, e.pw = true, nil
-	if e.written > smallObject {
-		e.stage = nil // its dictionaries and pages may have become large; Reset makes another one
+	if e.written > rowGroupGrowth*e.opt.RowGroupBytes {
+		e.stage = nil // too large to wait for the next object
 	}
 	return nil
 }

@@ -185,28 +185,63 @@ type flusher struct {
 
 // flat adds the first n rows as they lie, where one entry is one row.
 func (f *flusher) flat(n int) error {
+	if f.plainText() {
+		return f.flatText(n)
+	}
+	// Numbers of any kind are narrow: only their count ends a chunk.
+	value := 0
+	for from := 0; from < n; from += chunkRows {
+		levels := f.levels[from:min(n, from+chunkRows)]
+		values := f.values
+		before := value
+		if f.words != nil {
+			for _, l := range levels {
+				if l != f.maxDef {
+					values = append(values, f.nulls[l])
+					continue
+				}
+				values = append(values, f.words[f.nums[value]])
+				value++
+			}
+		} else {
+			for _, l := range levels {
+				if l != f.maxDef {
+					values = append(values, f.nulls[l])
+					continue
+				}
+				values = append(values, f.cell(value, 0))
+				value++
+			}
+		}
+		f.values, f.chunk, f.chunkRow = values, 8*(value-before), len(levels)
+		if err := f.write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flatText does so for text without a dictionary.
+func (f *flusher) flatText(n int) error {
 	value := 0
 	for _, l := range f.levels[:n] {
-		if l != f.maxDef {
-			if f.chunkRow == chunkRows {
-				if err := f.write(); err != nil {
-					return err
-				}
-			}
-			f.values = append(f.values, f.nulls[l])
-			f.chunkRow++
-			continue
+		width := 0
+		if l == f.maxDef {
+			width = f.width(value)
 		}
-		width := f.width(value)
 		if f.chunkRow == chunkRows || f.chunkRow > 0 && f.chunk+width > chunkBytes {
 			if err := f.write(); err != nil {
 				return err
 			}
 		}
-		f.values = append(f.values, f.cell(value, 0))
+		if l == f.maxDef {
+			f.values = append(f.values, f.value(value, 0))
+			value++
+		} else {
+			f.values = append(f.values, f.nulls[l])
+		}
 		f.chunk += width
 		f.chunkRow++
-		value++
 	}
 	return nil
 }

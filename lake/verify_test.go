@@ -113,8 +113,9 @@ func TestEveryClass(t *testing.T) {
 	}
 }
 
-// TestSharedAlerts runs a large sample of real alerts through every class, if there is one on this machine.
-func TestSharedAlerts(t *testing.T) {
+// sharedSample returns a large sample of real alerts, if there is one on this machine.
+func sharedSample(t testing.TB) []byte {
+	t.Helper()
 	shared := os.Getenv("WSL_SHARED")
 	if shared == "" {
 		t.Skip("WSL_SHARED does not name the folder of shared samples")
@@ -132,6 +133,12 @@ func TestSharedAlerts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return data
+}
+
+// TestSharedAlerts runs the sample of real alerts through every class.
+func TestSharedAlerts(t *testing.T) {
+	data := sharedSample(t)
 	for _, name := range ocsf.Classes() {
 		t.Run(name, func(t *testing.T) { sharedAlerts(t, class(t, name, ocsf.Version110), data) })
 	}
