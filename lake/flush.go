@@ -13,6 +13,7 @@ import (
 
 // scratch is memory of the flush, kept from one row group to the next.
 type scratch struct {
+	ranks   []int32
 	order   []int32         // rows by time
 	kept    []bool          // rows that stay
 	places  []place         // where each row begins in the stream at hand
@@ -131,6 +132,9 @@ func (e *Encoder) flushColumn(c *column, writers []*parquet.ColumnWriter, order 
 	}
 	var err error
 	switch {
+	case order != nil && len(c.levels) == len(e.rows) && !c.plainText():
+		e.scratch.ranks = c.ranks(e.scratch.ranks[:0])
+		err = f.flatByOrder(order[:n], e.scratch.ranks)
 	case order != nil:
 		e.scratch.places = c.places(e.scratch.places[:0])
 		err = f.byOrder(order[:n], e.scratch.places)
@@ -242,6 +246,40 @@ func (f *flusher) flatText(n int) error {
 		}
 		f.chunk += width
 		f.chunkRow++
+	}
+	return nil
+}
+
+// ranks lists, where one entry is one row, the number of values before each row.
+func (c *column) ranks(dst []int32) []int32 {
+	value := int32(0)
+	for _, l := range c.levels {
+		dst = append(dst, value)
+		if l == c.maxDef {
+			value++
+		}
+	}
+	return dst
+}
+
+// flatByOrder adds rows in the given order, where one entry is one row, of a column that has no plain text.
+func (f *flusher) flatByOrder(order, ranks []int32) error {
+	for rows := range slices.Chunk(order, chunkRows) {
+		values := f.values
+		for _, r := range rows {
+			switch l := f.levels[r]; {
+			case l != f.maxDef:
+				values = append(values, f.nulls[l])
+			case f.words != nil:
+				values = append(values, f.words[f.nums[ranks[r]]])
+			default:
+				values = append(values, f.cell(int(ranks[r]), 0))
+			}
+		}
+		f.values, f.chunk, f.chunkRow = values, 8*len(rows), len(rows)
+		if err := f.write(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
