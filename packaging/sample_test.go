@@ -1,0 +1,68 @@
+package packaging
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"wazuh-security-lake/config"
+)
+
+func TestSampleIsNotConfigured(t *testing.T) {
+	loaded, err := config.Load("config.yaml", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = loaded.Validate()
+	for _, path := range []string{"lake.destination", "lake.region", "lake.account_id"} {
+		if err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("the sample must not pass for a configuration: no fault about %s in %v", path, err)
+		}
+	}
+	if got, want := len(config.Faults(err)), 3; got != want {
+		t.Errorf("faults of the sample: got %d, want %d: %v", got, want, err)
+	}
+}
+
+// What is commented out is the default, so a sample with every mark removed is valid and changes nothing.
+func TestSampleShowsDefaults(t *testing.T) {
+	key := regexp.MustCompile(`(?m)^( *)#( *)((?:- )?[a-z0-9_]+:)`)
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, []byte(key.ReplaceAllString(read(t, "config.yaml"), "$1$2$3")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := config.Load(path, nil, map[string]string{"lake.destination": "s3://lake"}) // the one of the sample is no bucket name on purpose
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := loaded.Validate(); err != nil {
+		t.Fatalf("sample with every key set: %v", err)
+	}
+	got, want := loaded.Config, config.Default()
+	want.Lake.Destination, want.Lake.Region, want.Lake.AccountID = got.Lake.Destination, got.Lake.Region, got.Lake.AccountID
+	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w { // nil and empty lists print alike
+		t.Errorf("sample with every key set:\n got %s\nwant %s", g, w)
+	}
+	for leaf := range loaded.Origins {
+		if loaded.Origins[leaf].Kind == config.FromDefault && !strings.Contains(leaf, "exclude.") && !strings.Contains(leaf, "match.") {
+			t.Errorf("the sample does not show %s", leaf)
+		}
+	}
+}
+
+func TestManualNamesEveryKey(t *testing.T) {
+	page := strings.ReplaceAll(read(t, "man/wazuh-security-lake.5"), "\\", "")
+	loaded, err := config.Load("config.yaml", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range loaded.Origins {
+		leaf := path[strings.LastIndexByte(path, '.')+1:]
+		if !regexp.MustCompile(`[. ]` + regexp.QuoteMeta(leaf) + `\b`).MatchString(page) {
+			t.Errorf("wazuh-security-lake(5) does not name %s", path)
+		}
+	}
+}
