@@ -74,9 +74,11 @@ const (
 //
 // Events are gathered per column and written as a row group when their uncompressed size reaches a budget:
 // Options.RowGroupBytes at first, then a quarter of what the object holds already, at most four times
-// RowGroupBytes. Memory is bounded by that budget plus about half of it again for compressed pages. Rows are sorted
-// by time, stably, inside a row group, and no row group begins before the previous one ended (ErrOlder), so the
-// object is sorted as a whole and says so (sorting_columns).
+// RowGroupBytes, or before the dictionary of a column could outgrow its page. Memory is bounded by that budget plus
+// about as much again for pages and the compressed row group. Rows are sorted by time, stably, inside a row group, and
+// no row group begins before the previous one ended (ErrOlder), so the object is sorted as a whole and says so
+// (sorting_columns). The rows of the last two seconds stay back for the next row group, for the times of a log are not
+// in strict order: only a row older than that is ErrOlder.
 //
 // The same events in the same order, with the same options and metadata, give the same bytes. An Encoder allocates
 // nothing per event in the steady state. It is not safe for concurrent use.
@@ -224,10 +226,10 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 	if t := &ev.Root.Values[e.layout.time]; !t.Set || t.Num != ev.Time {
 		return fmt.Errorf("%w: attribute time differs from the time of the event", ErrEvent)
 	}
-	before := e.buffered
+	before, full := e.buffered, e.full
 	if err := e.object(e.layout.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
 		e.dropRow()
-		e.buffered, e.full = before, false
+		e.buffered, e.full = before, full
 		return err
 	}
 	if n := len(e.rows); n > 0 && ev.Time < e.rows[n-1].time {
@@ -256,133 +258,6 @@ func (e *Encoder) dropRow() {
 // budget is the uncompressed size at which the next row group is written.
 func (e *Encoder) budget() int64 {
 	return min(max(e.opt.RowGroupBytes, e.written/4), rowGroupGrowth*e.opt.RowGroupBytes)
-}
-
-// object adds the attributes of o, whose type sits at n; rep and def are the levels of o itself.
-// unmapped is only set for the root. What is missing adds nothing: see stream.
-func (e *Encoder) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep, def uint8) error {
-	row := len(e.rows)
-	if s := &e.spines[n.spine]; s.parent == nil {
-		s.levels = append(s.levels, 0)
-	} else {
-		s.add(row, rep<<repShift|def)
-	}
-	e.buffered += int64(len(n.attrs)) * attrCost
-	for i := range n.attrs {
-		v := &o.Values[i]
-		if a := &n.attrs[i]; a.kind == ocsf.KindMap {
-			e.mapping(a, unmapped, row)
-		} else if v.Set {
-			if err := e.attribute(a, v, row, rep, def); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// attribute adds a value that is set to the object at the levels rep and def.
-func (e *Encoder) attribute(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
-	switch {
-	case a.list:
-		if present(a, v) {
-			return e.list(a, v, row, rep, def)
-		}
-	case a.kind == ocsf.KindObject:
-		if present(a, v) {
-			return e.object(a.child, v.Objs[0], nil, rep, def+1)
-		}
-	case a.kind == ocsf.KindString:
-		e.text(a.first, row, rep, v.Str)
-	default:
-		return e.number(a, v.Num, row, rep)
-	}
-	return nil
-}
-
-// text adds a text to a column.
-func (e *Encoder) text(column, row int, rep uint8, v []byte) {
-	if e.columns[column].text(e.seed, row, rep, v) > dictionaryMax {
-		e.full = true
-	}
-	e.buffered += int64(len(v)) + textCost
-}
-
-// number adds a number, boolean or instant.
-func (e *Encoder) number(a *attr, n int64, row int, rep uint8) error {
-	if a.kind == ocsf.KindInt && int64(int32(n)) != n {
-		return fmt.Errorf("%w: %d at %v has more than 32 bits", ErrEvent, n, e.layout.leaves[a.first].path)
-	}
-	e.columns[a.first].num(row, rep, n)
-	e.buffered += numCost
-	return nil
-}
-
-// What an entry costs beside the bytes of a text: level byte, number or offset, and the library's own level and row;
-// and what an object costs for each attribute it may have, because those it has not are entries too.
-const (
-	textCost = 12
-	numCost  = 10
-	attrCost = 1
-)
-
-// list adds the elements of a list that has some; def is the level of the object around it.
-func (e *Encoder) list(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
-	switch a.kind {
-	case ocsf.KindString:
-		for _, s := range v.Strs {
-			e.text(a.first, row, rep, s)
-			rep = a.rep
-		}
-		return nil
-	case ocsf.KindObject:
-	default:
-		return e.number(a, v.Num, row, rep) // ocsf's convention: a list of numbers has one element, and it is in Num
-	}
-	for _, o := range v.Objs {
-		if empty(a.child, o) {
-			e.spines[a.child.spine].add(row, rep<<repShift|(def+2)) // a null element keeps the places of the others
-			e.buffered += int64(len(a.child.attrs)) * attrCost
-		} else if err := e.object(a.child, o, nil, rep, def+3); err != nil {
-			return err
-		}
-		rep = a.rep
-	}
-	return nil
-}
-
-// mapping adds the pairs of the map at the root.
-func (e *Encoder) mapping(a *attr, pairs []ocsf.KeyValue, row int) {
-	rep := uint8(0)
-	for _, kv := range pairs {
-		e.text(a.first, row, rep, kv.Key)
-		e.text(a.first+1, row, rep, kv.Value)
-		rep = a.rep
-	}
-}
-
-// present reports whether there is something to write: a struct of nulls is a missing struct.
-func present(a *attr, v *ocsf.Value) bool {
-	switch {
-	case !v.Set:
-		return false
-	case a.kind == ocsf.KindObject && a.list:
-		return len(v.Objs) > 0
-	case a.kind == ocsf.KindObject:
-		return len(v.Objs) > 0 && !empty(a.child, v.Objs[0])
-	case a.kind == ocsf.KindString && a.list:
-		return len(v.Strs) > 0
-	}
-	return true
-}
-
-func empty(n *node, o *ocsf.Object) bool {
-	for i := range o.Values {
-		if o.Values[i].Set && present(&n.attrs[i], &o.Values[i]) {
-			return false
-		}
-	}
-	return true
 }
 
 // SetMetadata sets a key-value pair of the footer; it counts until Close.
@@ -439,86 +314,6 @@ func (e *Encoder) Flush() error {
 		return err
 	}
 	return e.flush(true)
-}
-
-// holdBack is how far the timestamps of a log go back at most without counting as old: analysisd stamps an alert before
-// it is in the order of writing, and does so in several threads.
-const holdBack = 2000 // milliseconds
-
-// flush writes a row group: of all rows, or without the latest ones, for which an older one may still come.
-func (e *Encoder) flush(all bool) error {
-	if len(e.rows) == 0 {
-		return nil
-	}
-	order, n := e.sortRows(), len(e.rows)
-	if !all {
-		n = e.ripe(order)
-	}
-	if err := e.flushRows(order, n); err != nil {
-		e.err = fmt.Errorf("write row group %d: %w", e.groups, err)
-		return e.err
-	}
-	e.groups++
-	e.rowsWritten += int64(n)
-	e.flushed = e.rows[nth(order, n-1)].time
-	e.keepRows(order, n)
-	return nil
-}
-
-// ripe returns how many rows, in the given order, to write now: all but those of the last holdBack. At most half of the
-// rows and half of their bytes stay, so that a burst neither outgrows the budget nor makes row groups ever smaller.
-func (e *Encoder) ripe(order []int32) int {
-	n := len(e.rows)
-	latest, bytes := e.rows[nth(order, n-1)].time, int64(0)
-	for i := n; i > 0; i-- {
-		r := e.rows[nth(order, i-1)]
-		if bytes += r.bytes; r.time <= latest-holdBack || 2*(n-i+1) > n || 2*bytes > e.buffered {
-			return i
-		}
-	}
-	return n
-}
-
-// keepRows drops the first n rows of the given order, which are written; the others become the first of the next group.
-func (e *Encoder) keepRows(order []int32, n int) {
-	before := e.buffered
-	defer func() { e.written += before - e.buffered }()
-	if n == len(e.rows) {
-		e.dropRows()
-		return
-	}
-	first := len(e.rows)
-	for i := n; i < len(e.rows); i++ {
-		first = min(first, nth(order, i))
-	}
-	kept := append(e.scratch.kept[:0], make([]bool, len(e.rows)-first)...)
-	for i := n; i < len(e.rows); i++ {
-		kept[nth(order, i)-first] = true
-	}
-	e.scratch.kept = kept
-
-	rows := e.rows[:0]
-	e.unsorted, e.buffered = false, 0
-	for i, r := range e.rows[first:] {
-		if kept[i] {
-			e.unsorted = e.unsorted || len(rows) > 0 && r.time < rows[len(rows)-1].time
-			e.buffered += r.bytes
-			rows = append(rows, r)
-		}
-	}
-	e.rows = rows
-	e.spines[0].levels = e.spines[0].levels[:len(rows)]
-	for i := range e.spines[1:] {
-		if s := &e.spines[i+1]; s.seen > 0 {
-			s.keep(kept)
-		}
-	}
-	e.full = false
-	for i := range e.columns {
-		c := &e.columns[i]
-		c.keep(kept, e.seed, &e.scratch.spare)
-		e.full = e.full || c.words.size() > dictionaryMax
-	}
 }
 
 // Close writes what is left and the footer. It neither syncs nor closes the writer below: the object is complete on

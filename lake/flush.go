@@ -93,6 +93,7 @@ func (e *Encoder) flushRows(order []int32, n int) error {
 		source = append(source, empty[spine][twin])
 	}
 	e.scratch.source = source
+	nothing := &leaf{maxDef: noValues} // a leaf without a value: its levels are those of an object
 	for spine, leaves := range empty {
 		if len(leaves) == 0 {
 			continue
@@ -102,16 +103,13 @@ func (e *Encoder) flushRows(order []int32, n int) error {
 			writers = append(writers, e.stage.writers[k])
 		}
 		e.scratch.writers, empty[spine] = writers, leaves[:0]
-		c := column{leaf: &nothing, stream: e.spines[spine]}
+		c := column{leaf: nothing, stream: e.spines[spine]}
 		if err := e.flushColumn(&c, writers, order, n); err != nil {
 			return fmt.Errorf("columns without a value: %w", err)
 		}
 	}
 	return e.stage.move(e.pw, source, int64(n))
 }
-
-// nothing is a leaf that has no value; its levels are those of an object.
-var nothing = leaf{maxDef: noValues}
 
 // twin reports whether two leaves without a value that have the same levels are the same bytes.
 func (l *leaf) twin(m *leaf) bool {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -101,4 +100,3 @@ func (r noRows) Schema() *parquet.Schema           { return r.schema }
 func (noRows) Close() error                        { return nil }
 
 var _ parquet.RowGroup = (*arrangement)(nil)
-var _ io.Closer = noRows{}
