@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,7 +27,7 @@ func TestLatestRowsStayBack(t *testing.T) {
 		"within a burst":     {step: 1, back: 5, groups: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			build := func() (file []byte, want map[string]int) {
+			build := func(refused bool) (file []byte, want map[string]int) {
 				r, want := seeded(21), make(map[string]int)
 				var b bytes.Buffer
 				e, err := NewEncoder(&b, c, Options{RowGroupBytes: budget})
@@ -40,6 +41,17 @@ func TestLatestRowsStayBack(t *testing.T) {
 					setText(ev.Root, "message", fmt.Sprintf("event %d", i))
 					if i%3 == 0 {
 						*at(ev.Root, "device") = ocsf.Value{}
+					}
+					if i%17 != 0 {
+						*at(ev.Root, "vulnerabilities") = ocsf.Value{}
+					}
+					if refused { // and leave no trace, whatever rows stayed back
+						bad := typical(c, seeded(uint64(i)), ms)
+						setNum(at(bad.Root, "device").Objs[0], "port", math.MaxInt32+1)
+						setText(bad.Root, "message", fmt.Sprintf("refused %d", i))
+						if err := e.Write(bad); !errors.Is(err, ErrEvent) {
+							t.Fatalf("event %d: got %v, want %v", i, err, ErrEvent)
+						}
 					}
 					if err := e.Write(ev); err != nil {
 						t.Fatalf("event %d, %d ms after the latest: %v", i, ms-latest, err)
@@ -61,10 +73,9 @@ func TestLatestRowsStayBack(t *testing.T) {
 				}
 				return b.Bytes(), want
 			}
-			file, want := build()
-			again, _ := build()
-			if !bytes.Equal(file, again) {
-				t.Error("the same events made another file")
+			file, want := build(false)
+			if again, _ := build(true); !bytes.Equal(file, again) {
+				t.Error("the same events, with refused ones between them, made another file")
 			}
 			info := mustInspect(t, file)
 			if len(info.RowGroups) < test.groups {
