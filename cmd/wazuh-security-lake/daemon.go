@@ -37,8 +37,28 @@ type daemon struct {
 	crash   func(point string)
 	reload  func() (*config.Loaded, error)
 
-	spool  *spool.Spool
-	putter uploader.Putter // instead of the configured one: the demo and tests
+	spool *spool.Spool
+	input *followed
+}
+
+// followed is the open input. It stays open over a reload that does not change it: the file it reads may have lost its
+// name, and then nobody could open it again.
+type followed struct {
+	cfg     config.Input
+	tailer  *tailer.Tailer
+	watcher *tailer.Watcher
+	closers []func() error
+}
+
+func (f *followed) close(log *slog.Logger) { closeAll(f.closers, log) }
+
+// closeAll closes in the reverse order of opening.
+func closeAll(closers []func() error, log *slog.Logger) {
+	for i := len(closers) - 1; i >= 0; i-- {
+		if err := closers[i](); err != nil {
+			log.Debug("close", "err", err)
+		}
+	}
 }
 
 // run opens the spool and runs generation after generation until a signal or ctx ends the daemon.
@@ -52,6 +72,7 @@ func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
 	}
 	d.spool = s
 	defer func() {
+		d.unfollow()
 		if cerr := s.Close(); cerr != nil {
 			d.log.Warn("spool not closed cleanly", "err", cerr)
 		}
@@ -99,8 +120,6 @@ func spoolFault(dir string, err error) error {
 type generation struct {
 	d        *daemon
 	cfg      config.Config
-	tailer   *tailer.Tailer
-	watcher  *tailer.Watcher
 	relay    *relay.Relay
 	uploader *uploader.Uploader
 	status   *statusFile
@@ -132,36 +151,24 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 			g.close()
 		}
 	}()
-	input, position, err := d.resume(c)
+	position, err := d.follow(c)
 	if err != nil {
 		return nil, err
 	}
-	if g.tailer, err = g.openInput(input, position); err != nil {
+	putter, err := openPutter(ctx, c, d.log)
+	if err != nil {
 		return nil, err
 	}
-	g.closers = append(g.closers, g.tailer.Close)
-	if g.watcher, err = tailer.NewWatcher(watchedDir(c.Input), pollInterval); err != nil {
-		return nil, fmt.Errorf("watch %s: %w", watchedDir(c.Input), err)
-	}
-	g.closers = append(g.closers, g.watcher.Close)
-	putter := d.putter
-	if putter == nil {
-		p, err := openPutter(ctx, c, d.log)
-		if err != nil {
-			return nil, err
-		}
-		g.closers = append(g.closers, p.Close)
-		putter = p
-	}
+	g.closers = append(g.closers, putter.Close)
 	node := nodeName(c, d.log)
 	g.status = newStatusFile(filepath.Join(c.Spool.Dir, statusName), node)
 	g.uploader = uploader.New(d.spool, putter, uploader.Options{Concurrency: c.Upload.Concurrency, MaxRate: c.Upload.MaxRate.Bytes(),
 		Log: d.log, OnAttempt: func(uploader.Attempt) { g.status.changed() }})
 	g.relay = relay.New(relay.Options{
-		Lines: g.tailer, Store: relay.FromSpool(d.spool), Sources: sources, Filter: relayFilter(c.Filter), Encoder: encoderOptions(),
+		Lines: d.input.tailer, Store: relay.FromSpool(d.spool), Sources: sources, Filter: relayFilter(c.Filter), Encoder: encoderOptions(),
 		Node: node, Instance: d.spool.Instance(), Position: position,
 		Interval: c.Batch.Interval.Std(), MinSize: c.Batch.MinSize.Bytes(), MaxWait: c.Batch.MaxWait.Std(), MaxObjectSize: c.Batch.MaxObjectSize.Bytes(),
-		Wake: g.watcher.C(), Clock: d.clock, Log: d.log,
+		Wake: d.input.watcher.C(), Clock: d.clock, Log: d.log,
 		Progress: func() { g.turned.Store(d.clock.Now().UnixNano()) },
 		Sealed:   func(spool.Manifest) { g.status.changed() },
 	})
@@ -177,6 +184,43 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 	d.log.Info("started", "version", buildVersion(), "node", node, "instance", d.spool.Instance(), "input", inputPath(c.Input),
 		"spool", c.Spool.Dir, "destination", c.Lake.Destination)
 	return g, nil
+}
+
+// follow opens the input where it goes on, unless it is open already as the configuration wants it, and returns that place.
+func (d *daemon) follow(c config.Config) (tailer.Position, error) {
+	if d.input != nil && d.input.cfg == c.Input {
+		position, err := d.position()
+		if err != nil {
+			return position, err
+		}
+		// A line may have been in hand when the relay before stopped, because the spool was full.
+		return position, d.input.tailer.Rewind(position)
+	}
+	d.unfollow()
+	in, position, err := d.resume(c)
+	if err != nil {
+		return position, err
+	}
+	f := &followed{cfg: c.Input}
+	if f.tailer, err = d.openInput(f, in, position, c.Spool.Dir); err != nil {
+		f.close(d.log)
+		return position, err
+	}
+	f.closers = append(f.closers, f.tailer.Close)
+	if f.watcher, err = tailer.NewWatcher(watchedDir(c.Input), pollInterval); err != nil {
+		f.close(d.log)
+		return position, fmt.Errorf("watch %s: %w", watchedDir(c.Input), err)
+	}
+	f.closers = append(f.closers, f.watcher.Close)
+	d.input = f
+	return position, nil
+}
+
+func (d *daemon) unfollow() {
+	if d.input != nil {
+		d.input.close(d.log)
+		d.input = nil
+	}
 }
 
 // position is the last committed one; zero at the very first start.
@@ -296,11 +340,7 @@ func fixedPart(old, next config.Config) error {
 }
 
 func (g *generation) close() {
-	for i := len(g.closers) - 1; i >= 0; i-- {
-		if err := g.closers[i](); err != nil {
-			g.d.log.Debug("close", "err", err)
-		}
-	}
+	closeAll(g.closers, g.d.log)
 	g.closers = nil
 }
 

@@ -23,15 +23,15 @@ import (
 // must not keep the daemon from noticing its signals.
 const lockPatience = 2 * time.Second
 
-// openInput opens what the configuration names and follows it from position on. In integration mode it makes the inbox
-// first and starts the goroutine that looks after it, which close waits for.
-func (g *generation) openInput(in config.Input, position tailer.Position) (*tailer.Tailer, error) {
-	opt, err := tailerOptions(in, position, g.d.log)
+// openInput opens what the configuration names, from position on. In integration mode it makes the inbox first and starts
+// the goroutine that looks after it, which f.close waits for.
+func (d *daemon) openInput(f *followed, in config.Input, position tailer.Position, spoolDir string) (*tailer.Tailer, error) {
+	opt, err := tailerOptions(in, position, d.log)
 	if err != nil {
 		return nil, err
 	}
 	if in.Mode != config.ModeIntegration {
-		markTailMode(in, g.d.log)
+		markTailMode(in, d.log)
 		return tailer.Open(opt)
 	}
 	box, err := createInbox(in)
@@ -43,9 +43,9 @@ func (g *generation) openInput(in config.Input, position tailer.Position) (*tail
 	if err != nil {
 		return nil, err
 	}
-	k := &inboxKeeper{box: box, batches: spoolBatches{g.d.spool, g.cfg.Spool.Dir}, limit: in.InboxMaxSize.Bytes(), clock: g.d.clock, log: g.d.log}
+	k := &inboxKeeper{box: box, batches: spoolBatches{d.spool, spoolDir}, limit: in.InboxMaxSize.Bytes(), clock: d.clock, log: d.log}
 	k.start()
-	g.closers = append(g.closers, k.Close)
+	f.closers = append(f.closers, k.Close)
 	return t, nil
 }
 
