@@ -15,6 +15,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -69,6 +70,7 @@ type Options struct {
 	Wake     <-chan struct{} // new data may be there
 	Clock    Clock
 	Log      *slog.Logger
+	Stalled  func()               // called once a minute while a full store keeps the relay from reading
 	Progress func()               // called whenever the loop turns: the watchdog's evidence
 	Sealed   func(spool.Manifest) // called after each commit
 }
@@ -80,7 +82,8 @@ type Relay struct {
 	alert     ocsf.Alert
 	held      *held // what could not be taken while the store was full
 	committed tailer.Position
-	started   bool // the place of the very first start is committed
+	started   bool      // the place of the very first start is committed
+	stalled   time.Time // when Stalled was last called
 	flush     chan chan error
 	input     outage // of the input
 	output    outage // of the store
@@ -101,6 +104,9 @@ func New(opt Options) *Relay {
 	if opt.Progress == nil {
 		opt.Progress = func() {}
 	}
+	if opt.Stalled == nil {
+		opt.Stalled = func() {}
+	}
 	if opt.Sealed == nil {
 		opt.Sealed = func(spool.Manifest) {}
 	}
@@ -114,6 +120,9 @@ func New(opt Options) *Relay {
 
 // passLines bounds one pass of the loop: between passes it looks at the clock, at commands and at the end of the context.
 const passLines = 512
+
+// stalledEvery is how often a stalled relay lets the input look after files that may vanish before they are read.
+const stalledEvery = time.Minute
 
 // Run relays until ctx ends; then it seals what it has read and returns nil. It returns an error only for what it cannot
 // outlive: a commit whose outcome is unknown (*spool.FatalError) or a last seal that failed.
@@ -135,7 +144,9 @@ func (r *Relay) Run(ctx context.Context) error {
 		if more && err == nil {
 			select {
 			case reply := <-r.flush:
-				reply <- r.sealOrRecover("flush")
+				if err := r.answer(reply, nil); err != nil {
+					return err
+				}
 			default:
 			}
 			continue
@@ -164,16 +175,34 @@ func (r *Relay) wait(ctx context.Context) error {
 		for more := true; more && err == nil && ctx.Err() == nil; {
 			more, err = r.pass(ctx)
 		}
-		if err != nil && !r.recover(err) {
-			reply <- err
-			return err
-		}
-		reply <- r.sealOrRecover("flush")
+		return r.answer(reply, err)
 	}
 	return nil
 }
 
-// Flush seals what is there now and waits until it is durable. It returns nil when there was nothing to seal.
+// answer seals for a flush, unless reading on has failed already, and tells how it went. Like seal it returns only what
+// Run cannot outlive.
+func (r *Relay) answer(reply chan<- error, err error) error {
+	if err == nil {
+		err = r.seal("flush")
+	}
+	if err != nil {
+		outlived := r.recover(err)
+		reply <- err
+		if !outlived {
+			return err
+		}
+		return nil
+	}
+	if r.held != nil {
+		err = fmt.Errorf("flush: %w", spool.ErrFull)
+	}
+	reply <- err
+	return nil
+}
+
+// Flush seals what is there now and waits until it is durable. It returns nil when there was nothing to seal, and an error
+// that matches spool.ErrFull when something waits for which there is no room.
 func (r *Relay) Flush(ctx context.Context) error {
 	reply := make(chan error, 1)
 	select {
@@ -259,6 +288,10 @@ func (r *Relay) hold(h *held, err error) error {
 		return err
 	}
 	r.held = h
+	if now := r.opt.Clock.Now(); now.Sub(r.stalled) >= stalledEvery {
+		r.stalled = now
+		r.opt.Stalled()
+	}
 	r.output.begin(r.opt.Log, slog.LevelWarn, "spool full, reading paused; Wazuh's own files hold the rest", err)
 	return nil
 }
@@ -387,14 +420,6 @@ func (r *Relay) sealAt(position tailer.Position, why string) error {
 	}
 	r.opt.Sealed(m)
 	return nil
-}
-
-func (r *Relay) sealOrRecover(why string) error {
-	err := r.seal(why)
-	if err != nil {
-		r.recover(err)
-	}
-	return err
 }
 
 // recover discards the batch after a failure and goes back to the last committed position. It reports false when the

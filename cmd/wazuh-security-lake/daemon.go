@@ -169,6 +169,11 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 		Node: node, Instance: d.spool.Instance(), Position: position,
 		Interval: c.Batch.Interval.Std(), MinSize: c.Batch.MinSize.Bytes(), MaxWait: c.Batch.MaxWait.Std(), MaxObjectSize: c.Batch.MaxObjectSize.Bytes(),
 		Wake: d.input.watcher.C(), Clock: d.clock, Log: d.log,
+		Stalled: func() {
+			if _, err := d.input.tailer.Lag(); err != nil { // for its warning that an unread file is about to vanish
+				d.log.Debug("look for unread files", "err", err)
+			}
+		},
 		Progress: func() { g.turned.Store(d.clock.Now().UnixNano()) },
 		Sealed:   func(spool.Manifest) { g.status.changed() },
 	})
