@@ -1,0 +1,178 @@
+package relay_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"wazuh-security-lake/relay"
+	"wazuh-security-lake/spool"
+	"wazuh-security-lake/tailer"
+)
+
+func TestSeal(t *testing.T) {
+	tests := map[string]struct {
+		opt func(*relay.Options)
+		run func(w *world)
+	}{
+		"interval, from the first line": {nil, func(w *world) {
+			w.alerts(2)
+			w.poll()
+			w.pass(40 * time.Second)
+			w.alerts(1)
+			w.poll()
+			w.pass(19 * time.Second)
+			w.wantSealed()
+			w.pass(time.Second)
+			w.wantSealed(shipped(3))
+			w.pass(time.Hour)
+			w.wantSealed()
+		}},
+		"interval of filtered lines moves the position": {
+			func(o *relay.Options) { o.Filter.Level = 16 },
+			func(w *world) {
+				w.alerts(2)
+				w.poll()
+				w.pass(time.Minute)
+				w.wantSealed(spool.Counts{Read: 2, Filtered: 2})
+				if got := w.position(); got != 2 {
+					w.t.Errorf("position %d, want 2", got)
+				}
+			}},
+		"min_size not reached waits for max_wait": {
+			func(o *relay.Options) { o.MinSize, o.MaxWait = 1<<20, 5*time.Minute },
+			func(w *world) {
+				w.alerts(2)
+				w.poll()
+				w.pass(4*time.Minute + 59*time.Second)
+				w.wantSealed()
+				w.pass(time.Second)
+				w.wantSealed(shipped(2))
+			}},
+		"min_size reached seals at the interval": {
+			func(o *relay.Options) { o.MinSize, o.MaxWait = 1, 5*time.Minute },
+			func(w *world) {
+				w.alerts(2)
+				w.poll()
+				w.pass(time.Minute)
+				w.wantSealed(shipped(2))
+			}},
+		"size": {
+			func(o *relay.Options) { o.MaxObjectSize = 1 },
+			func(w *world) {
+				w.alerts(2)
+				w.poll()
+				w.wantSealed(shipped(2))
+			}},
+		"too many days at once": {nil, func(w *world) {
+			for day := range 11 {
+				w.line(alert(noon.AddDate(0, 0, -day), `"full_log":"x"`))
+			}
+			w.poll()
+			w.wantSealed()
+			w.line(alert(noon.AddDate(0, 0, -11), `"full_log":"x"`))
+			w.poll()
+			if len(w.sealed) == 1 && len(w.sealed[0].Objects) != 12 {
+				w.t.Errorf("%d objects, want 12", len(w.sealed[0].Objects))
+			}
+			w.wantSealed(shipped(12))
+		}},
+		"volatile line, once the input is read to its end": {nil, func(w *world) {
+			w.input.add(entry{line: &tailer.Line{Data: []byte(alert(noon, `"full_log":"only here"`)), Volatile: true}})
+			w.alerts(1)
+			w.poll()
+			w.wantSealed(shipped(2))
+		}},
+		"line that became the only copy after it was read": {nil, func(w *world) {
+			w.alerts(1)
+			w.poll()
+			w.input.exposed = true
+			w.poll()
+			w.wantSealed(shipped(1))
+		}},
+		"shutdown": {nil, func(w *world) {
+			w.alerts(3)
+			w.poll()
+			w.ok(w.stop())
+			w.wantSealed(shipped(3))
+		}},
+		"shutdown with nothing read": {nil, func(w *world) {
+			w.ok(w.stop())
+			w.wantSealed()
+		}},
+		"flush reads on first": {nil, func(w *world) {
+			w.alerts(2)
+			w.ok(w.relay.Flush(w.t.Context()))
+			w.wantSealed(shipped(2))
+			w.ok(w.relay.Flush(w.t.Context()))
+			w.wantSealed()
+		}},
+		"more than one pass": {nil, func(w *world) {
+			w.alerts(1200)
+			w.poll()
+			w.pass(time.Minute)
+			w.wantSealed(shipped(1200))
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(o *relay.Options, _ *spool.Options) {
+				if tt.opt != nil {
+					tt.opt(o)
+				}
+			}, func(w *world) {
+				tt.run(w)
+				if len(w.input.rewinds) > 0 {
+					w.t.Errorf("rewound to %v", w.input.rewinds)
+				}
+			})
+		})
+	}
+}
+
+// An alert older than a row group already written begins the next object of its day.
+func TestOlderThanWhatIsWritten(t *testing.T) {
+	small := func(o *relay.Options, _ *spool.Options) { o.Encoder.RowGroupBytes = 1 } // the encoder's least
+	bubble(t, small, func(w *world) {
+		text := strings.Repeat("x", 60_000)
+		for i := range 200 {
+			w.line(alert(noon.Add(time.Duration(i)*time.Minute/60), fmt.Sprintf(`"full_log":"%d %s"`, i, text)))
+		}
+		w.line(alert(noon.Add(-time.Hour), `"full_log":"late"`))
+		w.poll()
+		w.ok(w.relay.Flush(w.t.Context()))
+		if len(w.sealed) != 1 || len(w.sealed[0].Objects) != 2 {
+			w.t.Fatalf("sealed %+v, want one batch of two objects", w.sealed)
+		}
+		a, b := w.sealed[0].Objects[0], w.sealed[0].Objects[1]
+		if a.Rows != 200 || b.Rows != 1 || a.EventDay != b.EventDay || a.Key == b.Key {
+			w.t.Errorf("objects %+v and %+v", a, b)
+		}
+		w.wantSealed(shipped(201))
+	})
+}
+
+// What the manifest says of a batch: place, ranges, objects, names.
+func TestManifest(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		w.alerts(2)
+		w.line(alert(noon.AddDate(0, 0, -1), `"full_log":"yesterday"`))
+		w.poll()
+		w.ok(w.relay.Flush(w.t.Context()))
+		m := w.sealed[0]
+		if got := fmt.Sprint(m.Ranges); got != "[{f h 0 3}]" {
+			w.t.Errorf("ranges %s, want one of the three lines", got)
+		}
+		if got := w.position(); got != 3 {
+			w.t.Errorf("position %d, want 3", got)
+		}
+		days := map[string]int64{"20260314": 2, "20260313": 1}
+		for i, o := range m.Objects {
+			want := fmt.Sprintf("ext/wazuh/region=us-east-1/accountId=123456789012/eventDay=%s/n-i-%d-%d-%s.parquet", o.EventDay, m.Seq, i, o.SHA256[:16])
+			if o.Key != want || o.Rows != days[o.EventDay] || o.Destination != "s3://lake" || o.Class != "detection_finding" {
+				w.t.Errorf("object %+v, want key %s", o, want)
+			}
+		}
+	})
+}
