@@ -52,8 +52,11 @@ must() { "$@" >"$work/out" 2>&1 || { cat "$work/out"; die "$*"; }; }
 active() { [ "$(box systemctl is-active $name)" = "${1:-active}" ]; }
 pid() { box systemctl show -P MainPID $name; }
 # says PATTERN: the journal of the service since the mark has it.
-mark() { since=$(box date +%s.%N); }
-says() { box journalctl -u $name -o cat --no-pager --since "@${since%.*}" | grep -qE -- "$1"; }
+# (not --after-cursor: with a filter it skips the first entry)
+mark() { marked=$(box date +%s.%6N); }
+since() { box journalctl -u $name -o cat -q --no-pager --since "@$marked" "$@"; }
+# Not in pipes: grep -q ends early, and pipefail then takes journalctl's broken pipe for a failure.
+says() { grep -qE -- "$1" <(since "${@:2}"); }
 expect() { within "$1" says "$2" || { box journalctl -u $name --no-pager -n 30; die "the journal does not say: $2"; }; ok "journal: $2"; }
 configure() { box tee /etc/$name/config.yaml >/dev/null; } # keeps owner and mode
 write() { box systemd-run -q --unit=writer --uid=wazuh --gid=wazuh /opt/writer.sh "$1"; }
@@ -61,7 +64,7 @@ unwrite() { box systemctl stop writer; }
 written() { box cat /var/ossec/logs/number; }
 # shipped: the numbers of all rows in the lake, one a line.
 shipped() {
-  box find /var/lib/$name/lake -name '*.parquet' -newermt "@${lake_since:-0}" -print0 | xargs -0 -r nsenter -t "$leader" -m -p -- /usr/bin/$name inspect --rows |
+  box find /var/lib/$name/lake -name '*.parquet' -print0 | xargs -0 -r nsenter -t "$leader" -m -p -- /usr/bin/$name inspect --rows |
     grep -oE 'number=[0-9]+' | sort -u -t= -k2n >"$work/unique"
   box find /var/lib/$name/lake -name '*.parquet' -print0 | xargs -0 -r nsenter -t "$leader" -m -p -- /usr/bin/$name inspect --rows | wc -l
 }
@@ -164,7 +167,7 @@ box groupdel wazuh
 box systemctl start $name 2>/dev/null && die "started without a group"
 expect 5 "/var/ossec does not exist"
 says 216/GROUP && die "216/GROUP"
-box journalctl -u $name -p err -o cat --no-pager --since "@${since%.*}" | grep -q "/var/ossec does not exist" || die "not at priority err"
+says "/var/ossec does not exist" -p err || die "not at priority err"
 ok "without group wazuh the service itself says what is missing, at priority err"
 box systemctl stop $name
 
@@ -190,32 +193,30 @@ all_there
 [ "$(box sh -c 'ls /var/ossec/logs/alerts/*/*/*.json' | wc -l)" = 3 ] || die "no rotation"
 ok "two rotations"
 root=/proc/$(pid)/root
-nsenter -t "$leader" -m -p -- setpriv --reuid "$(box id -u $name)" --regid "$(box id -g $name)" --groups "$(box getent group wazuh | cut -d: -f3)" \
-  cat "$root/var/ossec/etc/client.keys" >/dev/null 2>&1 && die "the service can read client.keys"
 box cat "$root/var/ossec/etc/client.keys" >/dev/null 2>&1 && die "client.keys is visible in the service's file system"
 ok "client.keys is out of reach"
 memory=$(box awk '/VmHWM/ {print $2}' "/proc/$(pid)/status")
 ok "peak resident memory so far: $memory KiB"
 
 step "journal"
-box journalctl -u $name -p err -o cat --no-pager --since "@${since%.*}" | grep . && die "errors in a healthy run"
+since -p err | grep . && die "errors in a healthy run"
 ok "journalctl -p err: empty in a healthy run"
 mark
-batch=$(box journalctl -u $name -o json --no-pager | grep -o '"BATCH":"[0-9]*"' | head -1 | tr -dc 0-9)
-[ -n "$batch" ] && box journalctl -u $name "BATCH=$batch" -o cat --no-pager | grep -q . || die "no field BATCH"
-box journalctl -u $name SOURCE=wazuh -o cat --no-pager | grep -q "object shipped" || die "no field SOURCE"
+batch=$(box journalctl -u $name -o json --no-pager | grep -o '"BATCH":"[0-9]*"' | tail -1 | tr -dc 0-9)
+[ -n "$batch" ] && [ -n "$(box journalctl -u $name "BATCH=$batch" -o cat -q --no-pager)" ] || die "no field BATCH"
+grep -q "object shipped" <(box journalctl -u $name SOURCE=wazuh -o cat --no-pager) || die "no field SOURCE"
 ok "journalctl BATCH=$batch and SOURCE=wazuh find their entries"
 
 step "status"
 must box $name status
-box useradd -r -G wazuh,$name operator
-box useradd -r -G wazuh other
-must box runuser -u operator -- $name status
+box useradd -r -G wazuh,$name alice
+box useradd -r -G wazuh bob
+must box runuser -u alice -- $name status
 grep -q "read $(written) = shipped $(written)" "$work/out" || { cat "$work/out"; die "accounting"; }
-grep -q ERROR "$work/out" && { cat "$work/out"; die "status as operator has an error"; }
+grep -q ERROR "$work/out" && { cat "$work/out"; die "status as alice has an error"; }
 ok "as a member of wazuh and $name"
 rc=0
-box runuser -u other -- $name status >"$work/out" 2>&1 || rc=$?
+box runuser -u bob -- $name status >"$work/out" 2>&1 || rc=$?
 [ $rc = 77 ] && grep -q remedy "$work/out" || { cat "$work/out"; die "want exit 77 with a remedy, got $rc"; }
 ok "as a member of wazuh alone: exit 77 with the remedy"
 
@@ -272,7 +273,7 @@ write 200
 sleep 1
 must box dpkg --force-confold -i /mnt/${name}_1.1.0_amd64.deb
 within 20 restarted || die "not restarted after the upgrade"
-box $name version | grep -q 1.1.0 || die version
+[[ $(box $name version) == *1.1.0* ]] || die version
 box grep -q "edited by the administrator" /etc/$name/config.yaml || die "the edited configuration is gone"
 [ "$(box stat -c '%U:%G %a' /etc/$name/config.yaml)" = "root:$name 640" ] || die "mode of config.yaml"
 sleep 2
@@ -304,9 +305,9 @@ for i in 1 2 3; do
   box sh -c "echo '{\"timestamp\":\"$(date -u +%Y-%m-%dT%H:%M:%S.000+0000)\",\"rule\":{\"level\":3,\"description\":\"d\",\"id\":\"9\"},\"manager\":{\"name\":\"node\"},\"full_log\":\"inbox=$i.\"}' >/tmp/x-$i.alert; chown wazuh: /tmp/x-$i.alert"
   must box runuser -u wazuh -- /var/ossec/integrations/custom-security-lake /tmp/x-$i.alert "" "" ""
 done
-in_lake() { box find /var/lib/$name/lake -name '*.parquet' -print0 | xargs -0 nsenter -t "$leader" -m -p -- /usr/bin/$name inspect --rows | grep -oE 'inbox=[0-9]+' | sort -u | wc -l | grep -qx 3; }
+in_lake() { box find /var/lib/$name/lake -name '*.parquet' -print0 | xargs -0 nsenter -t "$leader" -m -p -- /usr/bin/$name inspect --rows | grep -oE 'inbox=[0-9]+' | sort -u | wc -l | grep -x 3; }
 within 30 in_lake || { box ls -laR /var/spool/$name; die "alerts of the inbox are not in the lake"; }
-box journalctl -u $name -p err -o cat --no-pager --since "@${since%.*}" | grep . && die "errors"
+since -p err | grep . && die "errors"
 ok "three alerts from user wazuh through the inbox, under the hardened unit"
 box systemctl stop $name
 file_lake
@@ -393,7 +394,7 @@ write 100
 sleep 1
 must box rpm -U --nodeps /mnt/$name-1.1.0-1.x86_64.rpm
 within 20 restarted || die "not restarted after the upgrade"
-box $name version | grep -q 1.1.0 || die version
+[[ $(box $name version) == *1.1.0* ]] || die version
 box grep -q "edited by the administrator" /etc/$name/config.yaml || die "the edited configuration is gone"
 sleep 3
 unwrite
