@@ -84,7 +84,7 @@ func TestGap(t *testing.T) {
 				w.alerts(1)
 				w.poll()
 				w.ok(w.relay.Flush(w.t.Context()))
-				w.sealed = nil
+				w.forget()
 				w.input.add(entry{gap: &tailer.GapError{File: "g", From: 7, To: -1, Reason: tailer.GapTruncated}})
 				w.alerts(1)
 				w.poll()

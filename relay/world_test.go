@@ -109,7 +109,8 @@ type world struct {
 	wake   chan struct{}
 	cancel context.CancelFunc
 	done   chan error
-	sealed []spool.Manifest
+	mu     sync.Mutex
+	sealed []spool.Manifest // guarded by mu; read without it while the relay rests
 	log    *journal
 }
 
@@ -166,7 +167,11 @@ func bubble(t *testing.T, change func(*relay.Options, *spool.Options), test func
 			Lines: w.input, Sources: []*relay.Source{source("wazuh", detection(t))}, Node: "n", Instance: "i",
 			Interval: time.Minute, MaxObjectSize: 1 << 30, Wake: w.wake, Clock: w, Log: slog.New(w.log),
 			Encoder: lake.Options{ToolVersion: "test"},
-			Sealed:  func(m spool.Manifest) { w.sealed = append(w.sealed, m) },
+			Sealed: func(m spool.Manifest) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.sealed = append(w.sealed, m)
+			},
 		}
 		spoolOpt := spool.Options{FS: w.fs, Now: w.Now}
 		if change != nil {
@@ -184,7 +189,7 @@ func bubble(t *testing.T, change func(*relay.Options, *spool.Options), test func
 		if len(w.sealed) != 1 || w.sealed[0].Counts.Read != 0 {
 			t.Fatalf("first start: sealed %+v, want one empty batch that holds the place", w.sealed)
 		}
-		w.sealed = nil
+		w.forget()
 		test(w)
 		w.cancel()
 		synctest.Wait()
@@ -258,6 +263,13 @@ func (w *world) wantSealed(want ...spool.Counts) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		w.t.Errorf("sealed %+v, want %+v", got, want)
 	}
+	w.forget()
+}
+
+// forget drops what was sealed so far.
+func (w *world) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.sealed = nil
 }
 
