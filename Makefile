@@ -31,3 +31,18 @@ clean:
 .PHONY: packages
 packages:
 	VERSION="$(VERSION)" packaging/build.sh dist
+
+.PHONY: model crash soak
+
+# "Nothing lost, nothing twice", by trial. WSL_MODEL_SEED and WSL_CRASH_SEED choose other sequences and points.
+model:
+	WSL_MODEL=$${WSL_MODEL:-2000} go test -count 1 -v -timeout 20m ./test/model
+
+# The real daemon killed at each system call, EIO and ENOSPC at each, power loss on ext4 and xfs.
+# Needs strace; power loss needs root, loop devices, xfsprogs. WSL_CRASH=sample is the short form for CI.
+crash:
+	WSL_CRASH=$${WSL_CRASH:-all} go test -count 1 -v -timeout 60m ./test/crash
+
+# Load and random blows on the real daemon for an hour. WSL_SOAK=2m is the short form for CI.
+soak:
+	WSL_SOAK=$${WSL_SOAK:-1h} go test -count 1 -v -timeout 2h -run TestSoak ./test/crash
