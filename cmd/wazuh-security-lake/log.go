@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"sync"
+	"syscall"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 )
@@ -36,20 +39,86 @@ func newLogger(level slog.Leveler, format, file string, stderr io.Writer) (*slog
 
 func streamHandler(level slog.Leveler, format string, stderr io.Writer) (slog.Handler, error) {
 	opt := &slog.HandlerOptions{Level: level}
-	underSystemd := os.Getenv("JOURNAL_STREAM") != ""
+	text := func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, opt) }
+	formatJSON := func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, opt) }
+	journal := onJournal(stderr, os.Getenv("JOURNAL_STREAM"))
+	plain := func(of func(io.Writer) slog.Handler) slog.Handler {
+		if journal {
+			return newPrefixHandler(stderr, of)
+		}
+		return of(stderr)
+	}
 	switch {
-	case format == "json" || format == "auto" && !underSystemd && !isTerminal(stderr):
-		return slog.NewJSONHandler(stderr, opt), nil
-	case format == "text" || format == "auto" && !underSystemd:
-		return slog.NewTextHandler(stderr, opt), nil
+	case format == "json" || format == "auto" && !journal && !isTerminal(stderr):
+		return plain(formatJSON), nil
+	case format == "text" || format == "auto" && !journal:
+		return plain(text), nil
 	case format == "journal" || format == "auto":
-		h, err := newJournalHandler(level, slog.NewTextHandler(stderr, opt))
+		h, err := newJournalHandler(level, plain(text))
 		if err != nil {
-			return slog.NewTextHandler(stderr, opt), nil // no journal socket in this sandbox: stderr reaches it all the same
+			return plain(text), nil // no journal socket in this sandbox: stderr reaches it all the same
 		}
 		return h, nil
 	}
 	return nil, fmt.Errorf("log.format %q: want auto, text, json or journal", format)
+}
+
+// onJournal reports whether w is the stream that systemd connected to the journal. The variable alone does not tell: every
+// process below such a service inherits it, a shell in a desktop's terminal for one.
+func onJournal(w io.Writer, stream string) bool {
+	f, ok := w.(*os.File)
+	if !ok || stream == "" {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stream == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// prefixHandler puts the <priority> before each record that systemd takes off again (sd-daemon(3)): without it all of
+// stderr has the priority that the unit names.
+type prefixHandler struct {
+	out   *prefixOutput
+	inner slog.Handler // writes to out.line
+}
+
+// prefixOutput is shared by a handler and those made from it.
+type prefixOutput struct {
+	mu   sync.Mutex // guards all below
+	w    io.Writer
+	line bytes.Buffer
+}
+
+func newPrefixHandler(w io.Writer, of func(io.Writer) slog.Handler) slog.Handler {
+	out := &prefixOutput{w: w}
+	return prefixHandler{out, of(&out.line)}
+}
+
+func (h prefixHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return h.inner.Enabled(ctx, l)
+}
+
+func (h prefixHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.out.mu.Lock()
+	defer h.out.mu.Unlock()
+	h.out.line.Reset()
+	h.out.line.WriteString("<" + priority(r.Level) + ">")
+	if err := h.inner.Handle(ctx, r); err != nil {
+		return err
+	}
+	_, err := h.out.w.Write(h.out.line.Bytes())
+	return err
+}
+
+func (h prefixHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return prefixHandler{h.out, h.inner.WithAttrs(attrs)}
+}
+
+func (h prefixHandler) WithGroup(name string) slog.Handler {
+	return prefixHandler{h.out, h.inner.WithGroup(name)}
 }
 
 func isTerminal(w io.Writer) bool {
