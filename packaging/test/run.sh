@@ -180,7 +180,7 @@ box sh -c 'echo secret >/var/ossec/etc/client.keys; chgrp wazuh /var/ossec/etc/c
 mark
 must box systemctl start $name
 active || die "not active"
-ok "Type=notify: $(box systemctl show -P StatusText $name | head -c 80)"
+ok "active once READY=1 came (Type=notify)"
 [ "$(box stat -c '%U:%G %a' /var/lib/$name)" = "$name:$name 750" ] || die "mode of the state directory"
 write 100
 sleep 3
@@ -191,7 +191,7 @@ sleep 3
 unwrite
 all_there
 [ "$(box sh -c 'ls /var/ossec/logs/alerts/*/*/*.json' | wc -l)" = 3 ] || die "no rotation"
-ok "two rotations"
+ok "two rotations; status line: $(box systemctl show -P StatusText $name)"
 root=/proc/$(pid)/root
 box cat "$root/var/ossec/etc/client.keys" >/dev/null 2>&1 && die "client.keys is visible in the service's file system"
 ok "client.keys is out of reach"
@@ -206,6 +206,13 @@ batch=$(box journalctl -u $name -o json --no-pager | grep -o '"BATCH":"[0-9]*"' 
 [ -n "$batch" ] && [ -n "$(box journalctl -u $name "BATCH=$batch" -o cat -q --no-pager)" ] || die "no field BATCH"
 grep -q "object shipped" <(box journalctl -u $name SOURCE=wazuh -o cat --no-pager) || die "no field SOURCE"
 ok "journalctl BATCH=$batch and SOURCE=wazuh find their entries"
+echo WAZUH_LAKE_LOG_FORMAT=text | box tee -a /etc/default/$name >/dev/null
+mark
+must box systemctl restart $name
+expect 5 "msg=started"
+says "msg=started" -p err && die "log.format: text has everything at priority err"
+box sed -i '/LOG_FORMAT/d' /etc/default/$name
+must box systemctl restart $name
 
 step "status"
 must box $name status
@@ -355,8 +362,12 @@ box dpkg -r $name >"$work/out" 2>&1 || { cat "$work/out"; die remove; }
 grep -E "unsent batches stay" "$work/out" || { cat "$work/out"; die "nothing said about the spool"; }
 waiting || die "the spool is gone"
 box test -e /etc/$name/config.yaml || die "the configuration is gone"
+box sh -c 'echo other >/var/ossec/integrations/custom-security-lake'
 must box dpkg --force-confold -i /mnt/${name}_1.1.0_amd64.deb
 active inactive || die "started by the installation"
+must box cmp /var/ossec/integrations/custom-security-lake /usr/lib/$name/custom-security-lake
+[ "$(box stat -c '%U:%G %a' /var/ossec/integrations/custom-security-lake)" = "root:wazuh 750" ] || die "mode of the installed custom-security-lake"
+ok "the copy that integratord runs is renewed"
 "$cache/s3server" -root "$work/s3" -addr "$address" -access testkey -secret testsecret -bucket lake >"$work/s3.log" 2>&1 &
 s3=$!
 within 20 grep -q ^ready "$work/s3.log" || { cat "$work/s3.log"; die "no S3 server"; }
