@@ -126,6 +126,17 @@ func full(err error) error {
 // damaged reports whether a read error says that the bytes are gone, as opposed to a process out of file
 // descriptors or permissions, which must not put a sound batch into quarantine.
 func damaged(err error) bool {
-	return errors.Is(err, ErrCorrupt) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EIO) ||
-		errors.Is(err, errDamagedFS) || errors.Is(err, syscall.EBADMSG) || errors.Is(err, syscall.EISDIR)
+	return !errors.Is(err, errUnsynced) && (errors.Is(err, ErrCorrupt) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.EIO) ||
+		errors.Is(err, errDamagedFS) || errors.Is(err, syscall.EBADMSG) || errors.Is(err, syscall.EISDIR))
+}
+
+// errUnsynced marks a failed fsync of what Open found. It says nothing against the bytes: the batch may be whole, and
+// delivered as well, so that reading its lines again would repeat them. Open fails instead, and is tried again.
+var errUnsynced = errors.New("cannot be made durable")
+
+func unsynced(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errUnsynced, err)
 }

@@ -94,7 +94,7 @@ func (l layout) readFile(name string, sync bool) ([]byte, error) {
 	defer f.Close() //nolint:errcheck // only read
 	if sync {
 		if err := f.Sync(); err != nil {
-			return nil, err
+			return nil, unsynced(err)
 		}
 	}
 	return io.ReadAll(f)

@@ -511,3 +511,39 @@ func TestRequeueMakesRestoredFilesDurable(t *testing.T) {
 		}
 	}
 }
+
+// A failed fsync at Open says nothing against a batch: it must not go to quarantine, from where its lines would be read
+// again although it may have been delivered.
+func TestOpenDoesNotQuarantineWhatItCannotSync(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		f := faultfs.New()
+		s := mustOpen(t, options(f))
+		commit(t, s, 10)
+		must(t, s.Close())
+		f = f.Restart()
+		inside := func(p string) bool { return strings.Contains(p, "/outbox/") }
+		hit := false
+		for _, op := range []faultfs.Op{faultfs.Sync, faultfs.SyncDir} {
+			f.Inject(faultfs.Fault{Op: op, Path: func(p string) bool { hit = hit || inside(p); return inside(p) }, N: n, Err: syscall.EIO})
+			s, err := spool.Open(root, options(f))
+			if err == nil {
+				must(t, s.Close())
+			} else if !errors.Is(err, syscall.EIO) {
+				t.Errorf("%s %d: %v", op, n, err)
+			}
+			f = f.Restart()
+		}
+		s = mustOpen(t, options(f))
+		if got := len(s.Pending()); got != 1 {
+			t.Errorf("fsync %d: %d objects wait, want 1", n, got)
+		}
+		must(t, s.Close())
+		if n == 4 {
+			if !hit {
+				t.Error("no fsync inside outbox/: the test tests nothing")
+			}
+			return
+		}
+	}
+}

@@ -111,7 +111,7 @@ func (l layout) load(p Place, seq uint64, sync bool) (*record, error) {
 	}
 	if sync {
 		if err := l.fs.SyncDir(dir); err != nil {
-			return nil, err
+			return nil, unsynced(err)
 		}
 	}
 	acks, err := l.readFile(filepath.Join(dir, acksName), false)
@@ -150,7 +150,7 @@ func (l layout) syncFile(name string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(unsynced(f.Sync()), f.Close())
 }
 
 // newest is the manifest that holds the position: the highest sound one, wherever it is.
