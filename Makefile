@@ -31,6 +31,7 @@ clean:
 .PHONY: packages
 packages:
 	VERSION="$(VERSION)" packaging/build.sh dist
+	cd dist && sha256sum *.deb *.rpm >SHA256SUMS
 
 .PHONY: model crash soak
 
