@@ -319,3 +319,23 @@ func TestStats(t *testing.T) {
 		}
 	})
 }
+
+// A damaged archive at the place of the very first start is a recorded gap, not an outage.
+func TestGapAtFirstStart(t *testing.T) {
+	gap := &tailer.GapError{File: "2026/Mar/ossec-alerts-01.json", From: 0, To: -1, Reason: tailer.GapDamaged}
+	change := func(o *relay.Options, _ *spool.Options) {
+		o.Lines.(*script).startGap = gap
+		seal := o.Sealed
+		o.Sealed = func(m spool.Manifest) {
+			if m.Seq == 1 && (len(m.Gaps) != 1 || m.Gaps[0].File != gap.File || m.Gaps[0].To != -1) {
+				t.Errorf("first batch has gaps %+v, want the one of the start", m.Gaps)
+			}
+			seal(m)
+		}
+	}
+	bubble(t, change, func(w *world) {
+		if w.log.count("alerts lost") != 1 {
+			t.Error("the gap was not logged once")
+		}
+	})
+}

@@ -16,7 +16,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -90,12 +89,6 @@ type Relay struct {
 	stats     board
 }
 
-// held is a line or a gap in hand that the store had no room for.
-type held struct {
-	line tailer.Line
-	gap  *tailer.GapError
-}
-
 // New returns a Relay; Run does the work.
 func New(opt Options) *Relay {
 	if opt.Log == nil {
@@ -117,9 +110,6 @@ func New(opt Options) *Relay {
 	r.build = newBuilder(&r.opt)
 	return r
 }
-
-// passLines bounds one pass of the loop: between passes it looks at the clock, at commands and at the end of the context.
-const passLines = 512
 
 // stalledEvery is how often a stalled relay lets the input look after files that may vanish before they are read.
 const stalledEvery = time.Minute
@@ -216,150 +206,6 @@ func (r *Relay) Flush(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// pass consumes up to passLines lines. more is false when the input has nothing now or the store has no room.
-func (r *Relay) pass(ctx context.Context) (more bool, err error) {
-	now := r.opt.Clock.Now()
-	if !r.started {
-		if begun, err := r.begin(ctx, now); !begun {
-			return false, err
-		}
-	}
-	if r.held != nil {
-		h := *r.held
-		if err := r.take(&h, now); err != nil {
-			return false, r.hold(&h, err)
-		}
-		r.held = nil
-	}
-	for range passLines {
-		var h held
-		h.line, err = r.opt.Lines.Next(ctx)
-		switch {
-		case err == nil, errors.As(err, &h.gap):
-		default:
-			return false, r.failedInput(ctx, err)
-		}
-		if err := r.take(&h, now); err != nil {
-			return false, r.hold(&h, err)
-		}
-	}
-	return true, nil
-}
-
-// begin commits the place of the very first start before anything is read behind it: a daemon that starts at the end and
-// dies before its first batch must not start at another end.
-func (r *Relay) begin(ctx context.Context, now time.Time) (bool, error) {
-	place, err := r.opt.Lines.Start(ctx)
-	if err != nil {
-		return false, r.failedInput(ctx, err)
-	}
-	if place.IsZero() { // an input without positions
-		r.started = true
-		return true, nil
-	}
-	if err := r.build.begin(now, false); err != nil {
-		return false, r.hold(nil, err)
-	}
-	if err := r.sealAt(place, "first start"); err != nil {
-		return false, err
-	}
-	r.started = true
-	return true, nil
-}
-
-// failedInput takes an error of the input that is neither a line nor a gap: nothing is lost by trying again.
-func (r *Relay) failedInput(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(err, io.EOF):
-		r.input.over(r.opt.Log, "input readable again")
-	case ctx.Err() != nil:
-	default:
-		r.input.begin(r.opt.Log, slog.LevelWarn, "input not readable, trying again", err)
-	}
-	return nil
-}
-
-// hold keeps what a full store could not take; any other error is the caller's.
-func (r *Relay) hold(h *held, err error) error {
-	if !errors.Is(err, spool.ErrFull) || !r.build.empty() {
-		r.held = nil
-		return err
-	}
-	r.held = h
-	if now := r.opt.Clock.Now(); now.Sub(r.stalled) >= stalledEvery {
-		r.stalled = now
-		r.opt.Stalled()
-	}
-	r.output.begin(r.opt.Log, slog.LevelWarn, "spool full, reading paused; Wazuh's own files hold the rest", err)
-	return nil
-}
-
-// take brings one line or gap into the batch.
-func (r *Relay) take(h *held, now time.Time) error {
-	if h.gap != nil {
-		if err := r.build.begin(now, false); err != nil {
-			return err
-		}
-		g := h.gap
-		r.build.gaps = append(r.build.gaps, spool.Gap{Reason: g.Reason,
-			Range: spool.Range{File: g.File, Head: g.Head.Hash, From: g.From, To: g.To}})
-		r.opt.Log.Error("alerts lost: a part of the log could not be read", "err", g)
-		return nil
-	}
-	l := &h.line
-	if err := r.build.begin(now, l.Volatile); err != nil {
-		return err
-	}
-	r.output.over(r.opt.Log, "spool takes batches again")
-	r.build.note(l)
-	return r.relay(l, now)
-}
-
-// relay decides the fate of one line: filtered, rejected, or a row.
-func (r *Relay) relay(l *tailer.Line, now time.Time) error {
-	if l.Reject != "" {
-		return r.build.reject(l, l.Reject, "")
-	}
-	if err := r.alert.Parse(l.Data); err != nil {
-		return r.rejectError(l, err)
-	}
-	if reason, ok := r.opt.Filter.Ships(&r.alert); !ok {
-		r.build.filter(reason)
-		return nil
-	}
-	for _, s := range r.opt.Sources {
-		if !s.Match.Alert(&r.alert) {
-			continue
-		}
-		err := s.mapper.Map(&r.alert, now, s.event)
-		if errors.Is(err, ocsf.ErrOtherClass) {
-			continue
-		}
-		if err == nil {
-			err = ocsf.Check(s.event)
-		}
-		if err != nil {
-			return r.rejectError(l, err)
-		}
-		return r.build.add(s, s.event)
-	}
-	// Only a conversion to a class for special alerts gets here: a daemon's last source takes everything.
-	r.build.filter("other_class")
-	return nil
-}
-
-// rejectError turns the mapper's or the checker's verdict into a reject.
-func (r *Relay) rejectError(l *tailer.Line, err error) error {
-	reason, attribute := "invalid_event", ""
-	if me, ok := errors.AsType[*ocsf.MapError](err); ok {
-		reason, attribute = string(me.Reason), me.Attribute
-	} else if ce, ok := errors.AsType[*ocsf.CheckError](err); ok {
-		attribute = ce.Attribute
-	}
-	r.opt.Log.Debug("line rejected", "reason", reason, "attribute", attribute, "file", l.File, "offset", l.From)
-	return r.build.reject(l, reason, attribute)
 }
 
 // dueAt is when the batch must be sealed for its age; false when there is no batch.

@@ -37,6 +37,7 @@ type script struct {
 	rewinds   []int64
 	rewindErr error
 	fault     error // Next fails with it
+	startGap  error // the first Start fails with it
 }
 
 type entry struct {
@@ -64,7 +65,13 @@ func (s *script) Next(ctx context.Context) (tailer.Line, error) {
 	return *e.line, nil
 }
 
-func (s *script) Start(context.Context) (tailer.Position, error) { return s.Position(), nil }
+func (s *script) Start(context.Context) (tailer.Position, error) {
+	if err := s.startGap; err != nil {
+		s.startGap = nil
+		return tailer.Position{}, err
+	}
+	return s.Position(), nil
+}
 
 func (s *script) Position() tailer.Position {
 	s.mu.Lock()

@@ -271,6 +271,10 @@ func (g *generation) supervise(ctx context.Context) (*config.Loaded, error) {
 				err = ctx.Err() // only its context ends a relay without an error
 			}
 			return nil, err
+		case err := <-uploaded:
+			// Only a spool that can no longer be trusted ends the uploader: nothing more may be sealed into it.
+			stopRelay()
+			return nil, errors.Join(err, <-relayed)
 		case <-ctx.Done():
 			return nil, stop()
 		case <-tick.C:
