@@ -341,7 +341,6 @@ func (a *Alert) Elements(l *Leaf, yield func(text []byte) bool) bool {
 		return false // nothing that an attribute could hold
 	}
 	for more := true; ; s.pos++ {
-		start := s.pos
 		var text []byte
 		switch c := s.next(); c {
 		case '"':
@@ -349,7 +348,8 @@ func (a *Alert) Elements(l *Leaf, yield func(text []byte) bool) bool {
 		case '{', '[':
 			return false
 		case 't', 'f', 'n', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-			for start = s.pos; s.pos < len(s.src) && s.src[s.pos] > ' ' && s.src[s.pos] != ',' && s.src[s.pos] != ']'; {
+			start := s.pos
+			for s.pos < len(s.src) && s.src[s.pos] > ' ' && s.src[s.pos] != ',' && s.src[s.pos] != ']' {
 				s.pos++
 			}
 			text = s.src[start:s.pos]

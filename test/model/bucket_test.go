@@ -35,7 +35,6 @@ type bucket struct {
 	script  []fate            // guarded by mu; what happens to the next requests
 	puts    int               // guarded by mu
 	exists  int               // guarded by mu; answers 412
-	faults  []string          // guarded by mu
 }
 
 func newBucket() *bucket { return &bucket{objects: map[string][]byte{}} }

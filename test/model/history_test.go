@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"time"
 
 	"wazuh-security-lake/test/replica"
 )
@@ -133,15 +132,4 @@ func alertID(text []byte) string {
 func plain(text []byte) bool {
 	return alertID(text) != "" && bytes.HasPrefix(text, []byte(`{"timestamp":"`)) && bytes.HasSuffix(text, []byte(`"}`)) &&
 		bytes.Count(text, []byte(`{"timestamp":"`)) == 1
-}
-
-// stamp is the time an alert says.
-func stamp(text []byte) (time.Time, bool) {
-	const layout = "2006-01-02T15:04:05.000-0700"
-	i := bytes.LastIndex(text, []byte(`{"timestamp":"`))
-	if i < 0 || len(text) < i+14+len(layout) {
-		return time.Time{}, false
-	}
-	t, err := time.Parse(layout, string(text[i+14:i+14+len(layout)]))
-	return t, err == nil
 }

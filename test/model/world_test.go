@@ -68,7 +68,6 @@ type world struct {
 	deaths  []int // steps in which a process ended without reading on
 	stats   tally
 	faults  []string
-	started time.Time
 	final   *spool.State
 	ledger  []spool.Entry
 	rejects []rejected
@@ -91,8 +90,7 @@ type archive struct {
 // packing is monitord at work.
 type packing struct {
 	*replica.Archiver
-	name    string
-	content int // bytes it has read of the file
+	name string
 }
 
 // tally says what a sequence was made of.
@@ -421,7 +419,7 @@ func (b notingBatch) Commit(m spool.Manifest) error {
 
 // run lives through the steps, then lets everything calm down. It must be called inside a bubble.
 func (w *world) run(steps []step) {
-	w.offset.Store(int64(epoch.Sub(time.Now())))
+	w.offset.Store(int64(time.Until(epoch)))
 	w.must(w.manager.Start())
 	w.start()
 	for i, s := range steps {
