@@ -4,7 +4,7 @@ BUILD := build
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build test race e2e lint clean
+.PHONY: build test race e2e lint bench clean
 
 build:
 	go build -trimpath -ldflags "$(LDFLAGS)" -o $(BUILD)/wazuh-security-lake ./cmd/wazuh-security-lake
@@ -23,6 +23,10 @@ e2e:
 
 lint:
 	test/lint.sh
+
+# convert beside DuckDB on the same alerts; the figures go to docs/PERFORMANCE.md by hand, with the machine.
+bench:
+	test/bench.sh
 
 clean:
 	rm -rf $(BUILD)
