@@ -220,6 +220,7 @@ box useradd -r -G wazuh,$name alice
 box useradd -r -G wazuh bob
 must box runuser -u alice -- $name status
 grep -q "read $(written) = shipped $(written)" "$work/out" || { cat "$work/out"; die "accounting"; }
+grep -q "running, pid" "$work/out" || { cat "$work/out"; die "status as alice does not see that it runs"; }
 grep -q ERROR "$work/out" && { cat "$work/out"; die "status as alice has an error"; }
 ok "as a member of wazuh and $name"
 rc=0
@@ -301,6 +302,26 @@ expect 5 "chmod g"
 box chmod 750 /var/ossec/logs/alerts
 within 30 active || die "does not come back by itself"
 ok "comes back by itself"
+
+step "state tools as the service's user"
+box systemctl stop $name
+box sh -c "$name position show >/tmp/position"
+must box runuser -u $name -- $name position set --file /tmp/position --yes
+mark
+must box systemctl start $name
+write 50
+sleep 2
+unwrite
+all_there
+box systemctl stop $name
+box sh -c "$name position show >/tmp/position"
+must box $name position set --file /tmp/position --yes # by root: its files are out of reach
+mark
+box systemctl start $name 2>/dev/null && die "started with a state of root"
+expect 5 "chown -R $name"
+must box chown -R $name: /var/lib/$name
+within 30 active || die "does not come up after the remedy"
+ok "and the remedy of the line works when root did it"
 
 step "integration mode"
 must box /usr/lib/$name/custom-security-lake --install
