@@ -152,6 +152,9 @@ func (t *Tailer) advance() error {
 			return err
 		}
 		raced := false
+		if found && order(next.name) > order(live.name) && !t.opt.Log.revisits() {
+			continue // it was made after the live file was looked up, which is no longer the live one, and unread too
+		}
 		if found {
 			if order(next.name) > order(live.name) {
 				// Usually the live file was left for this one after it was looked up: look around again at the end of
