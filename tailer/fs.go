@@ -61,3 +61,27 @@ func links(info fs.FileInfo) uint64 {
 	}
 	return 1
 }
+
+// readFS tells of each read.
+type readFS struct {
+	FS
+	read func()
+}
+
+func (f readFS) Open(path string) (File, error) {
+	file, err := f.FS.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return readFile{file, f.read}, nil
+}
+
+type readFile struct {
+	File
+	read func()
+}
+
+func (f readFile) ReadAt(p []byte, offset int64) (int, error) {
+	f.read()
+	return f.File.ReadAt(p, offset)
+}

@@ -165,3 +165,16 @@ func TestRewindAfterClose(t *testing.T) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
 }
+
+func TestReadsAreToldOf(t *testing.T) {
+	m, _ := startedAt(t, Today(), 3, 300)
+	reads := 0
+	tl, err := Open(Options{Log: WazuhLog{Path: m.Path(), DatedDir: m.Dir()}, Now: m.Now, OnRead: func() { reads++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tl.Close()
+	if got := len(rest(t, tl)); got != 3 || reads == 0 {
+		t.Errorf("%d lines, %d reads told of", got, reads)
+	}
+}

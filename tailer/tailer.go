@@ -41,6 +41,9 @@ type Options struct {
 	FS FS
 	// OnEvent, unless nil, is called from within Next and Lag.
 	OnEvent func(Event)
+	// OnRead, unless nil, is called at each read of a file: a sign of life while one call of Next skips through gigabytes
+	// of an archive.
+	OnRead func()
 
 	buffer int // size the read buffer starts with; tests make it small
 }
@@ -101,6 +104,9 @@ func Open(opt Options) (*Tailer, error) {
 	}
 	if opt.FS == nil {
 		opt.FS = osFS{}
+	}
+	if opt.OnRead != nil {
+		opt.FS = readFS{opt.FS, opt.OnRead}
 	}
 	if opt.OnEvent == nil {
 		opt.OnEvent = func(Event) {}

@@ -37,9 +37,13 @@ type daemon struct {
 	crash   func(point string)
 	reload  func() (*config.Loaded, error)
 
-	spool *spool.Spool
-	input *followed
+	spool  *spool.Spool
+	input  *followed
+	turned atomic.Int64 // when the pipeline last made progress, Unix nanoseconds
 }
+
+// progress is the watchdog's evidence: the relay's loop turned, or the input was read.
+func (d *daemon) progress() { d.turned.Store(d.clock.Now().UnixNano()) }
 
 // followed is the open input. It stays open over a reload that does not change it: the file it reads may have lost its
 // name, and then nobody could open it again.
@@ -124,7 +128,6 @@ type generation struct {
 	uploader *uploader.Uploader
 	status   *statusFile
 	closers  []func() error
-	turned   atomic.Int64 // when the relay's loop last turned, Unix nanoseconds
 }
 
 // start builds a generation; nothing runs yet.
@@ -174,7 +177,7 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 				d.log.Debug("look for unread files", "err", err)
 			}
 		},
-		Progress: func() { g.turned.Store(d.clock.Now().UnixNano()) },
+		Progress: d.progress,
 		Sealed:   func(spool.Manifest) { g.status.changed() },
 	})
 	if c.Metrics.Listen != "" {

@@ -30,6 +30,7 @@ func (d *daemon) openInput(f *followed, in config.Input, position tailer.Positio
 	if err != nil {
 		return nil, err
 	}
+	opt.OnRead = d.progress
 	if in.Mode != config.ModeIntegration {
 		markTailMode(in, d.log)
 		return tailer.Open(opt)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -174,7 +175,7 @@ func (v *statusView) lag(in config.Input, st spool.State) {
 	if st.Last != nil && json.Unmarshal(st.Last.Position, &p) == nil {
 		v.Position = &p
 	}
-	t, err := openTailer(in, p, nil)
+	t, err := openTailer(in, p, slog.New(slog.DiscardHandler))
 	if err != nil {
 		v.Input.Error = err.Error()
 		return

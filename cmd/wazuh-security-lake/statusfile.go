@@ -50,7 +50,7 @@ func (s *statusFile) changed() { s.dirty.Store(true) }
 // beat feeds the watchdog if the pipeline turns, and tells systemd and status.json what is going on.
 func (g *generation) beat() {
 	now := g.d.clock.Now()
-	turned := time.Unix(0, g.turned.Load())
+	turned := time.Unix(0, g.d.turned.Load())
 	if now.Sub(turned) < stalledAfter {
 		g.d.notify.watchdog()
 	} else {
