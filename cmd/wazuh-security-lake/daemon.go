@@ -81,11 +81,19 @@ func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
 			d.log.Warn("spool not closed cleanly", "err", cerr)
 		}
 	}()
+	var running *config.Loaded
 	for loaded != nil {
 		g, err := d.start(ctx, loaded)
+		if err != nil && running != nil {
+			// Valid, but not for this state directory or this host: a source of another class, an address in use.
+			d.log.Error("configuration refused, the old one is kept", "err", err)
+			loaded = running
+			g, err = d.start(ctx, loaded)
+		}
 		if err != nil {
 			return err
 		}
+		running = loaded
 		d.notify.ready()
 		if loaded, err = g.supervise(ctx); err != nil {
 			return err

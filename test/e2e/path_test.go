@@ -231,6 +231,15 @@ func TestReload(t *testing.T) {
 	logged(t, n, "configuration refused, the old one is kept")
 	n.write(20)
 	n.settled()
+	// Valid in itself, but not for what this source has shipped already: the old one goes on as well.
+	other := bytes.Replace(good, []byte("class: detection_finding"), []byte("class: security_finding"), 1)
+	if err := os.WriteFile(n.config, other, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	hangup(t, n)
+	logged(t, n, "use a new source")
+	n.write(20)
+	n.settled()
 	changed := bytes.Replace(good, []byte(`node: "manager-1"`), []byte(`node: "manager-2"`), 1)
 	if err := os.WriteFile(n.config, changed, 0o644); err != nil {
 		t.Fatal(err)
