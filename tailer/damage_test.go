@@ -294,7 +294,10 @@ func TestDamage(t *testing.T) {
 			f.ok(f.mgr.Archive(midday).All())
 			n := 0
 			faults.err = func(op, path string) error {
-				if n++; op == "read" && n%4 == 0 && strings.HasSuffix(path, ".gz") {
+				if op != "read" || !strings.HasSuffix(path, ".gz") {
+					return nil
+				}
+				if n++; n%3 == 0 { // counted among the archive's own reads, whatever else is looked at in between
 					return &fs.PathError{Op: op, Path: path, Err: syscall.EIO}
 				}
 				return nil

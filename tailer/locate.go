@@ -99,27 +99,33 @@ func (t *Tailer) floorFor(p Position, segs []segment) {
 type candidate struct{ open func() (*source, error) }
 
 // candidates are the places to look, best first: the live file, the dated name, its archive, and for a log without
-// dated names a file that was renamed beside it.
+// dated names a file that was renamed beside it. A live file that has another dated name comes last: two files may begin
+// with the same bytes when their first lines are no alerts.
 func (t *Tailer) candidates(p Position, live current, segs []segment) []candidate {
 	plain := func(path, name string) candidate {
 		return candidate{func() (*source, error) { return openPlain(t.opt.FS, path, name) }}
 	}
-	var found []candidate
+	var found, last []candidate
 	if live.path != "" {
-		name := live.name
-		if t.opt.Log.path(name) == "" {
-			name = p.File
+		switch name := live.name; {
+		case t.opt.Log.path(name) == "":
+			found = append(found, plain(live.path, p.File))
+		case name == p.File:
+			found = append(found, plain(live.path, name))
+		default:
+			last = append(last, plain(live.path, name))
 		}
-		found = append(found, plain(live.path, name))
 	}
 	if path := t.opt.Log.path(p.File); path != "" {
-		return append(found, plain(path, p.File), candidate{func() (*source, error) {
+		found = append(found, plain(path, p.File), candidate{func() (*source, error) {
 			if t.archiveUnchanged(p.File) {
 				return nil, errArchive
 			}
 			return openArchive(t.opt.FS, path+gzSuffix, p.File)
 		}})
+		return append(found, last...)
 	}
+	found = append(found, last...)
 	for _, seg := range segs {
 		if info, err := t.opt.FS.Stat(seg.path); err == nil && identify(info) == (fileID{p.Dev, p.Ino}) {
 			found = append(found, plain(seg.path, seg.name)) // the dated tree was not there when the position was made

@@ -178,3 +178,38 @@ func TestReadsAreToldOf(t *testing.T) {
 		t.Errorf("%d lines, %d reads told of", got, reads)
 	}
 }
+
+// Two days' files that begin with the same line, which is no alert: the position is in the one it names.
+func TestPositionAmongFilesThatBeginAlike(t *testing.T) {
+	m, tl := startedAt(t, Today(), 0, 0)
+	junk := []byte("this is a line that is no alert\n")
+	day := func() {
+		if err := m.Raw(junk); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Tick(time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	day()
+	rest(t, tl)
+	p := tl.Position()
+	m.SetClock(m.Now().Add(48 * time.Hour))
+	m.Event()
+	if err := m.Tick(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	day()
+	again, err := Open(Options{Log: tl.opt.Log, Position: p, Now: m.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	l, err := again.Next(context.Background())
+	if err != nil || l.File != m.File() || l.From != 0 {
+		t.Errorf("after the restart: %s from %d, %v; want the first line of %s", l.File, l.From, err, m.File())
+	}
+	if got := rest(t, again); len(got) != 0 {
+		t.Errorf("%d more lines, want none", len(got))
+	}
+}
