@@ -59,12 +59,40 @@ type S3Options struct {
 
 // S3 is the Putter for s3://bucket destinations.
 type S3 struct {
-	opt     S3Options
+	aws     *AWS
 	clients map[Role]*client // read-only after NewS3; holds the zero Role
-	close   func()
 
 	mu    sync.Mutex
 	plain map[string]bool // guarded by mu: buckets whose store answered 501 to a conditional write
+}
+
+// client is an S3 client with the credentials of one role.
+type client struct {
+	s3     *s3.Client
+	forget func() // drops cached credentials, so that the next request fetches new ones
+}
+
+// NewS3 prepares one client per role. See OpenAWS: whether the credentials are good shows with the first Put.
+func NewS3(ctx context.Context, opt S3Options) (*S3, error) {
+	a, err := OpenAWS(ctx, opt)
+	if err != nil {
+		return nil, fmt.Errorf("open S3: %w", err)
+	}
+	s := &S3{aws: a, clients: map[Role]*client{}, plain: map[string]bool{}}
+	roles := []Role{{}}
+	for _, r := range opt.Sources {
+		roles = append(roles, r)
+	}
+	for _, r := range roles {
+		if r.Region == "" {
+			r.Region = opt.Region
+		}
+		if s.clients[r] == nil {
+			c, forget := a.client(r)
+			s.clients[r] = &client{s3: c, forget: forget}
+		}
+	}
+	return s, nil
 }
 
 // Put stores o with one PutObject that fails if the key is taken. The SHA-256 of the manifest travels in the signature
@@ -72,9 +100,9 @@ type S3 struct {
 // be read twice. No ACL, no tags, no multipart upload: a provider role may do none of them. The SDK does not retry;
 // one retry is made here when the credentials have expired or the clock was off, after both have been corrected.
 func (s *S3) Put(ctx context.Context, o spool.Object, body io.ReadSeeker) error {
-	role := s.opt.Sources[o.Source]
+	role := s.aws.opt.Sources[o.Source]
 	if role.Region == "" {
-		role.Region = s.opt.Region
+		role.Region = s.aws.opt.Region
 	}
 	err := s.put(ctx, s.clients[role], o, body)
 	switch {
@@ -85,7 +113,7 @@ func (s *S3) Put(ctx context.Context, o spool.Object, body io.ReadSeeker) error 
 	case Classify(err) == Exists:
 		return ErrExists
 	}
-	return describe(o, role.RoleARN, err, s.opt.Now())
+	return describe(o, role.RoleARN, err, s.aws.opt.Now())
 }
 
 // errInput marks an object that no request can be made of.
@@ -142,11 +170,11 @@ func (s *S3) input(bucket string, o spool.Object, sum []byte) *s3.PutObjectInput
 		ContentType:    aws.String("application/vnd.apache.parquet"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum)),
 		IfNoneMatch:    aws.String("*"),
-		StorageClass:   types.StorageClass(s.opt.StorageClass),
+		StorageClass:   types.StorageClass(s.aws.opt.StorageClass),
 	}
-	if s.opt.KMSKeyID != "" {
+	if s.aws.opt.KMSKeyID != "" {
 		in.ServerSideEncryption = types.ServerSideEncryptionAwsKms
-		in.SSEKMSKeyId = aws.String(s.opt.KMSKeyID)
+		in.SSEKMSKeyId = aws.String(s.aws.opt.KMSKeyID)
 	}
 	return in
 }
@@ -177,13 +205,13 @@ func (s *S3) setPlain(bucket string) {
 	s.plain[bucket] = true
 	s.mu.Unlock()
 	if !known {
-		s.opt.Log.Warn("store does not know conditional writes, objects are put without", "bucket", bucket)
+		s.aws.opt.Log.Warn("store does not know conditional writes, objects are put without", "bucket", bucket)
 	}
 }
 
 // Close drops idle connections. Attempts under way are not ended.
 func (s *S3) Close() error {
-	s.close()
+	s.aws.Close()
 	return nil
 }
 
