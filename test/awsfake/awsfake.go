@@ -126,11 +126,14 @@ func (s *Server) Refuse(operation string, status int, code, message string, time
 
 // Deny refuses an operation for ever, in the words of AWS.
 func (s *Server) Deny(operation, action string) {
+	s.mu.Lock()
+	caller := s.world.Caller
+	s.mu.Unlock()
 	code := "AccessDeniedException"
 	if iamOperations[operation] != nil || stsOperations[operation] != nil {
 		code = "AccessDenied"
 	}
-	s.Refuse(operation, http.StatusForbidden, code, "User: "+s.world.Caller+" is not authorized to perform: "+action+
+	s.Refuse(operation, http.StatusForbidden, code, "User: "+caller+" is not authorized to perform: "+action+
 		" because no identity-based policy allows the "+action+" action", -1)
 }
 
