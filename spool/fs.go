@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,22 +50,24 @@ type Handle interface {
 	Truncate(size int64) error
 }
 
-// OS is the real file system.
+// OS is the real file system. What root makes in it belongs to the owner and group of the directory it is made in, so that
+// a tool run by root leaves nothing that the service, a user of its own, cannot open.
 type OS struct{}
 
 var _ FS = OS{}
 
 // OpenFile implements FS.
 func (OS) OpenFile(name string, flag int, perm fs.FileMode) (Handle, error) {
-	f, err := os.OpenFile(name, flag, perm)
+	if flag&os.O_CREATE == 0 {
+		return os.OpenFile(name, flag, perm)
+	}
+	f, err := create(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}
-	if flag&os.O_CREATE != 0 {
-		if err := f.Chmod(perm); err != nil {
-			_ = f.Close() // already failed
-			return nil, err
-		}
+	if err := f.Chmod(perm); err != nil {
+		_ = f.Close() // already failed
+		return nil, err
 	}
 	return f, nil
 }
@@ -74,7 +77,10 @@ func (OS) Mkdir(name string, perm fs.FileMode) error {
 	if err := os.Mkdir(name, perm); err != nil {
 		return err
 	}
-	return os.Chmod(name, perm)
+	if err := os.Chmod(name, perm); err != nil {
+		return err
+	}
+	return handOver(name, func(uid, gid int) error { return os.Lchown(name, uid, gid) })
 }
 
 // Rename implements FS.
@@ -109,7 +115,7 @@ func (OS) SyncDir(name string) error {
 
 // Lock implements FS with flock: it ends with the process, however that ends.
 func (OS) Lock(name, owner string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, modeRecord)
+	f, err := create(name, os.O_RDWR|os.O_CREATE, modeRecord)
 	if err != nil {
 		return nil, err
 	}
@@ -148,4 +154,51 @@ func renameChecked(oldname, newname string) error {
 		return err
 	}
 	return os.Rename(oldname, newname)
+}
+
+// create opens a file of the spool and makes it if need be. It follows no symbolic link: the owner of the directory is not
+// root, and must not be able to have root write, or give away, a file elsewhere.
+func create(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(name, flag|unix.O_NOFOLLOW, perm)
+	if err != nil {
+		return nil, err
+	}
+	if err := handOver(name, func(uid, gid int) error { return giveFile(f, uid, gid) }); err != nil {
+		_ = f.Close() // already failed
+		return nil, err
+	}
+	return f, nil
+}
+
+// giveFile changes the owner of what this process, root, made. A file with a second name is left as it is: that other name
+// may lie outside the spool.
+func giveFile(f *os.File, uid, gid int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return fmt.Errorf("look at %s: %w", f.Name(), err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 || int(st.Uid) == uid && int(st.Gid) == gid {
+		return nil
+	}
+	return f.Chown(uid, gid)
+}
+
+// handOver calls give with the owner and group of the directory of name if this process is root and they are others.
+// A root that may not give files away (a container without CAP_CHOWN, a root-squashed NFS) keeps what it makes: there it
+// is root for the service as well.
+func handOver(name string, give func(uid, gid int) error) error {
+	if os.Geteuid() != 0 {
+		return nil // nobody else can
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Dir(name), &st); err != nil {
+		return fmt.Errorf("owner of %s: %w", filepath.Dir(name), err)
+	}
+	if st.Uid == 0 && st.Gid == 0 {
+		return nil
+	}
+	if err := give(int(st.Uid), int(st.Gid)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
 }
