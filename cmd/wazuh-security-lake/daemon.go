@@ -94,7 +94,7 @@ func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
 			return err
 		}
 		running = loaded
-		d.notify.ready()
+		g.announce()
 		if loaded, err = g.supervise(ctx); err != nil {
 			return err
 		}
@@ -302,7 +302,7 @@ func (g *generation) supervise(ctx context.Context) (*config.Loaded, error) {
 				}
 				if err != nil {
 					g.d.log.Error("configuration refused, the old one is kept", "err", err)
-					g.d.notify.ready()
+					g.announce()
 					continue
 				}
 				g.d.log.Info("configuration changed, sealing before it is applied")

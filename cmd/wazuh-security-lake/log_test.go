@@ -134,9 +134,9 @@ func TestNotify(t *testing.T) {
 		send func()
 		want string
 	}{
-		{"ready", n.ready, "READY=1"},
+		{"ready", func() { n.ready("building 3 alerts") }, "READY=1\nSTATUS=building 3 alerts"},
 		{"watchdog", n.watchdog, "WATCHDOG=1"},
-		{"stopping", n.stopping, "STOPPING=1"},
+		{"stopping", n.stopping, "STOPPING=1\nSTATUS=sealing and shipping what was read"},
 		{"status", func() { n.status("2 objects waiting") }, "STATUS=2 objects waiting"},
 		{"reloading", func() { n.reloading(1500 * time.Microsecond) }, "RELOADING=1\nMONOTONIC_USEC=1500"},
 	}
@@ -149,5 +149,5 @@ func TestNotify(t *testing.T) {
 		})
 	}
 	t.Setenv("NOTIFY_SOCKET", "")
-	newNotifier().ready() // not under systemd: nothing happens
+	newNotifier().ready("") // not under systemd: nothing happens
 }

@@ -32,10 +32,11 @@ func (n *notifier) send(state string) {
 	}
 }
 
-func (n *notifier) ready()             { n.send("READY=1") }
-func (n *notifier) stopping()          { n.send("STOPPING=1") }
-func (n *notifier) status(text string) { n.send("STATUS=" + text) }
-func (n *notifier) watchdog()          { n.send("WATCHDOG=1") }
+// ready says that the daemon works, and on what: systemctl status has no empty line until the first beat.
+func (n *notifier) ready(status string) { n.send("READY=1\nSTATUS=" + status) }
+func (n *notifier) stopping()           { n.send("STOPPING=1\nSTATUS=sealing and shipping what was read") }
+func (n *notifier) status(text string)  { n.send("STATUS=" + text) }
+func (n *notifier) watchdog()           { n.send("WATCHDOG=1") }
 
 // reloading announces a reload; ready must follow. The time stamp is what Type=notify-reload asks for.
 func (n *notifier) reloading(monotonic time.Duration) {

@@ -56,19 +56,29 @@ func (g *generation) beat() {
 	} else {
 		g.d.log.Error("the relay has not turned: a disk or file system hangs", "since", turned.UTC().Format(time.RFC3339))
 	}
+	g.d.notify.status(g.tell())
+}
+
+// announce is the first beat: systemd and status.json know what runs as soon as it is ready.
+func (g *generation) announce() {
+	g.d.notify.ready(g.tell())
+}
+
+// tell brings status.json up to date and returns the line for systemd.
+func (g *generation) tell() string {
 	st := g.relay.Stats()
 	waiting, failing := 0, ""
 	for _, s := range g.uploader.Stats() {
 		waiting += s.Waiting
 		if s.Health != uploader.HealthOK {
-			failing = fmt.Sprintf(", %s %s", s.Source, s.Health)
+			failing += fmt.Sprintf(", %s %s", s.Source, s.Health)
 		}
 	}
-	g.d.notify.status(fmt.Sprintf("building %d alerts, %d objects waiting%s", st.Building.Read, waiting, failing))
 	if state := fmt.Sprint(st.Building, st.InputError, st.OutputError, waiting, failing); state != g.status.last || g.status.dirty.Swap(false) {
 		g.status.last = state
 		g.status.write(g)
 	}
+	return fmt.Sprintf("building %d alerts, %d objects waiting%s", st.Building.Read, waiting, failing)
 }
 
 // write replaces status.json. A failure is not worth a line: what it shows is also in the log.

@@ -51,7 +51,8 @@ func Create(dir string, opt Options) (*Inbox, error) {
 	return b, nil
 }
 
-// directory makes dir or gives an existing one its mode, if it is ours to do so; tmpfiles has usually made it.
+// directory makes dir or gives an existing one its group and mode. Usually tmpfiles has made it right and nothing is
+// changed: a service under RestrictSUIDSGID= may not set the setgid bit.
 func (b *Inbox) directory(dir string, mode fs.FileMode) error {
 	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -65,13 +66,16 @@ func (b *Inbox) directory(dir string, mode fs.FileMode) error {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if ok && b.opt.GID > 0 && int(stat.Gid) != b.opt.GID {
-		if err := os.Lchown(dir, -1, b.opt.GID); err != nil {
+		if err := b.opt.chown(dir, -1, b.opt.GID); err != nil {
+			return err
+		}
+		if info, err = os.Lstat(dir); err != nil { // some file systems clear the setgid bit then
 			return err
 		}
 	}
-	// After chown, which clears the bit. It hands the group down to every file made here.
-	if want := mode | fs.ModeSetgid; info.Mode().Perm()|info.Mode()&fs.ModeSetgid != want || b.opt.GID > 0 {
-		return os.Chmod(dir, want)
+	// The bit hands the group down to every file made here.
+	if want := mode | fs.ModeSetgid; info.Mode()&(fs.ModePerm|fs.ModeSetgid) != want {
+		return b.opt.chmod(dir, want)
 	}
 	return nil
 }

@@ -66,6 +66,8 @@ type Options struct {
 	Now         func() time.Time
 	Sleep       func(time.Duration) // waits between two tries for the lock
 
+	chown func(name string, uid, gid int) error
+	chmod func(name string, mode fs.FileMode) error
 	write func(*os.File, []byte) (int, error)
 	sync  func(*os.File) error
 	step  func(string) // told each point where a crash makes a difference
@@ -83,6 +85,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Sleep == nil {
 		o.Sleep = time.Sleep
+	}
+	if o.chown == nil {
+		o.chown = os.Lchown
+	}
+	if o.chmod == nil {
+		o.chmod = os.Chmod
 	}
 	if o.write == nil {
 		o.write = (*os.File).Write

@@ -72,6 +72,42 @@ func TestCreateGivesGroup(t *testing.T) {
 	}
 }
 
+// A service under RestrictSUIDSGID= may not set the setgid bit: a directory that is right is left alone.
+func TestCreateLeavesRightDirectoriesAlone(t *testing.T) {
+	own := os.Getgid()
+	if own == 0 {
+		own = 54321 // root may give files away
+	}
+	dir := newInbox(t, Options{GID: own}).dir
+	denied := Options{
+		GID:   own,
+		chmod: func(name string, mode fs.FileMode) error { return fmt.Errorf("chmod %s %v: %w", name, mode, syscall.EPERM) },
+		chown: func(name string, _, _ int) error { return fmt.Errorf("chown %s: %w", name, syscall.EPERM) },
+	}
+	if _, err := Create(dir, denied); err != nil {
+		t.Errorf("modes and group are right: got %v, want no error", err)
+	}
+	for _, name := range []string{"", rescueName} {
+		path := filepath.Join(dir, name)
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, before.Mode()&^fs.ModeSetgid); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Create(dir, denied); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "chmod "+path) {
+			t.Errorf("%q without setgid: got %v, want the failed chmod", name, err)
+		}
+		if _, err := Create(dir, Options{GID: own}); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := os.Lstat(path); err != nil || after.Mode() != before.Mode() {
+			t.Errorf("%q after Create: got mode %v, %v, want %v", name, after.Mode(), err, before.Mode())
+		}
+	}
+}
+
 func TestAppendCutsUnfinishedLine(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	for name, test := range map[string]struct{ before, want string }{
