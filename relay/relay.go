@@ -259,13 +259,21 @@ func (r *Relay) sealAt(position tailer.Position, why string) error {
 	r.count(m, filtered, rejected)
 	r.committed = position
 	r.output.over(r.opt.Log, "spool takes batches again")
-	r.opt.Log.Info("batch sealed", "batch", m.Seq, "why", why, "read", m.Counts.Read, "rows", m.Counts.Shipped,
+	r.opt.Log.Info("batch sealed", "batch", m.Seq, "why", why, "read", m.Counts.Read, "rows", m.Counts.Shipped, "bytes", objectBytes(m),
 		"filtered", m.Counts.Filtered, "rejected", m.Counts.Rejected, "objects", len(m.Objects))
 	if m.Counts.Rejected > 0 {
 		r.opt.Log.Warn("lines rejected, see rejects/", "batch", m.Seq, "rejected", m.Counts.Rejected)
 	}
 	r.opt.Sealed(m)
 	return nil
+}
+
+// objectBytes is the size of all objects of a batch.
+func objectBytes(m spool.Manifest) (sum int64) {
+	for _, o := range m.Objects {
+		sum += o.Bytes
+	}
+	return sum
 }
 
 // recover discards the batch after a failure and goes back to the last committed position. It reports false when the

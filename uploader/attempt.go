@@ -186,8 +186,8 @@ func (u *Uploader) settle(r result, once bool, causes map[string]error) {
 		s.stats.Rows += o.Rows
 		s.stats.Bytes += o.Bytes
 		s.stats.LastObject = &Shipped{Key: o.Key, EventDay: o.EventDay, Rows: o.Rows, Bytes: o.Bytes, At: now}
-		u.opt.Log.Info("object shipped", "source", o.Source, "destination", o.Destination, "key", o.Key,
-			"rows", o.Rows, "bytes", o.Bytes, "took", r.took, "outcome", string(r.outcome))
+		u.opt.Log.Info("object shipped", "source", o.Source, "batch", r.it.ref.Seq, "destination", o.Destination, "key", o.Key,
+			"rows", o.Rows, "bytes", o.Bytes, "took", r.took, "attempt", r.it.attempts, "outcome", string(r.outcome))
 		l.failures = 0
 	}
 	s.remove(r.it)
@@ -210,7 +210,8 @@ func (u *Uploader) failed(s *source, l *lane, r result, now time.Time) {
 		f.Code, f.Remedy = e.Code, e.Remedy
 	}
 	s.stats.LastFailure = f
-	attrs := []any{"source", s.name, "class", r.class.String(), "error", f.Message, "next", l.retryAt.Sub(now).Round(time.Millisecond)}
+	attrs := []any{"source", s.name, "batch", r.it.ref.Seq, "key", r.it.object.Key, "attempt", r.it.attempts, "class", r.class.String(),
+		"err", f.Message, "next", l.retryAt.Sub(now).Round(time.Millisecond)}
 	if f.Remedy != "" {
 		attrs = append(attrs, "remedy", f.Remedy)
 	}

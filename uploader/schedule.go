@@ -18,6 +18,7 @@ type item struct {
 	verified bool // size and hash matched the manifest once in this process
 	stored   bool // it is at its destination; only the acknowledgement is missing
 	inFlight bool
+	attempts int  // begun so far in this process
 	gone     bool // no longer pending: forget it when the attempt ends
 	round    int  // failures of its lane when the attempt began
 }
@@ -224,6 +225,7 @@ func (u *Uploader) begin(it *item) {
 	s := u.source(it.object.Source)
 	l := s.lane(it.object)
 	it.inFlight, it.round = true, l.failures
+	it.attempts++
 	s.inFlight++
 	l.inFlight++
 }
