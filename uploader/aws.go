@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
@@ -26,6 +25,7 @@ type AWS struct {
 	cfg       aws.Config
 	base      *aws.CredentialsCache // shared by all roles: the default chain is asked once, not once per role
 	transport *http.Transport
+	clock     sync.Once // the line that the host's clock is off
 }
 
 // OpenAWS loads the default credential chain and checks endpoints, proxy and certificates. It reads files and the
@@ -56,7 +56,11 @@ func OpenAWS(ctx context.Context, opt S3Options) (*AWS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load AWS configuration: %w", err)
 	}
-	a := &AWS{opt: opt, base: aws.NewCredentialsCache(defaultChain{cfg.Credentials}), transport: transport}
+	a := &AWS{opt: opt, transport: transport}
+	a.base = aws.NewCredentialsCache(&defaultChain{loaded: cfg.Credentials, load: func(ctx context.Context) (aws.CredentialsProvider, error) {
+		cfg, err := config.LoadDefaultConfig(ctx, loadOptions(opt, transport)...)
+		return cfg.Credentials, err
+	}})
 	cfg.Credentials = a.base
 	cfg.HTTPClient = &http.Client{
 		Transport: transport,
@@ -122,20 +126,6 @@ func (a *AWS) client(role Role) (c *s3.Client, forget func()) {
 	}), forget
 }
 
-// session assumes a role when it is first needed, and again before it expires.
-func (a *AWS) session(role Role, region string) *aws.CredentialsCache {
-	assume := stscreds.NewAssumeRoleProvider(a.STS(region), role.RoleARN, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = sessionName(a.opt.Node)
-		o.Duration = time.Hour // the most a chained role allows
-		if role.ExternalID != "" {
-			o.ExternalID = aws.String(role.ExternalID)
-		}
-	})
-	return aws.NewCredentialsCache(assume, func(o *aws.CredentialsCacheOptions) {
-		o.ExpiryWindow, o.ExpiryWindowJitterFrac = 5*time.Minute, 0.5
-	})
-}
-
 func loadOptions(opt S3Options, transport *http.Transport) []func(*config.LoadOptions) error {
 	o := []func(*config.LoadOptions) error{
 		config.WithRegion(opt.Region),
@@ -157,34 +147,4 @@ func loadOptions(opt S3Options, transport *http.Transport) []func(*config.LoadOp
 		o = append(o, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
 	}
 	return o
-}
-
-// errNoCredentials marks a default credential chain that found nothing usable.
-var errNoCredentials = errors.New("no AWS credentials")
-
-// defaultChain tells a failure of the default chain from a failure of the service the credentials are for.
-type defaultChain struct{ aws.CredentialsProvider }
-
-func (d defaultChain) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	if c, ok := d.CredentialsProvider.(*aws.CredentialsCache); ok {
-		// There is a cache around this one already; a second one would answer with what the first was told to forget.
-		c.Invalidate()
-	}
-	creds, err := d.CredentialsProvider.Retrieve(ctx)
-	if err != nil && ctx.Err() == nil {
-		return creds, fmt.Errorf("%w: %w", errNoCredentials, err)
-	}
-	return creds, err
-}
-
-// sessionName makes a role session name, 2 to 64 of [\w+=,.@-], of the node's name.
-func sessionName(node string) string {
-	name := strings.Map(func(r rune) rune {
-		if r < 0x80 && (r == '_' || strings.ContainsRune("+=,.@-", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z') {
-			return r
-		}
-		return '-'
-	}, "wazuh-security-lake-"+node)
-	name = strings.TrimRight(name, "-")
-	return name[:min(len(name), 64)]
 }

@@ -96,6 +96,10 @@ func Classify(err error) Class {
 	if c := classifyAnswer(err); c != 0 {
 		return c
 	}
+	var refused *proxyError
+	if errors.As(err, &refused) {
+		return refused.class()
+	}
 	if errors.Is(err, errNoCredentials) || certificateFault(err) || fileFault(err) {
 		return Configuration
 	}
@@ -150,6 +154,12 @@ func certificateFault(err error) bool {
 	return errors.As(err, &verify) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }
 
+// certificateOutOfTime reports a certificate that would be good at another time.
+func certificateOutOfTime(err error) bool {
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &invalid) && invalid.Reason == x509.Expired
+}
+
 // fileFault reports errors of a directory destination that somebody has to mend.
 func fileFault(err error) bool {
 	for _, e := range []error{fs.ErrPermission, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.ENOTSUP,
@@ -159,6 +169,31 @@ func fileFault(err error) bool {
 		}
 	}
 	return false
+}
+
+// clockFault reports the codes of requests that were signed at a wrong time. Some are also those of a wrong secret: they
+// count only when the service's clock, as far as its answer told it, is minutes away from ours.
+func clockFault(code string, skew time.Duration) bool {
+	switch code {
+	case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture":
+		return true
+	case "SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure":
+		return skew.Abs() > 4*time.Minute
+	}
+	return false
+}
+
+// skewOf is the service's time minus ours, from the Date of the answer that err holds; 0 when unknown.
+func skewOf(err error, now time.Time) time.Duration {
+	var res *smithyhttp.ResponseError
+	if !errors.As(err, &res) || res.Response == nil || res.Response.Response == nil {
+		return 0
+	}
+	t, perr := http.ParseTime(res.Response.Header.Get("Date"))
+	if perr != nil {
+		return 0
+	}
+	return t.Sub(now)
 }
 
 // maxRetryAfter bounds what a server may ask for: a wrong header must not silence the daemon for a day.

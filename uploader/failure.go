@@ -93,7 +93,7 @@ func describe(o spool.Object, role string, err error, now time.Time) *Error {
 		e.RequestID = id.ServiceRequestID()
 	}
 	e.RetryAfter = retryAfter(err, now)
-	e.Remedy = remedy(o, role, e)
+	e.Remedy = remedy(o, role, e, skewOf(err, now))
 	return e
 }
 
@@ -109,7 +109,7 @@ func prefixOf(key string) string {
 }
 
 // remedy says what an operator has to do about an error.
-func remedy(o spool.Object, role string, e *Error) string {
+func remedy(o spool.Object, role string, e *Error, skew time.Duration) string {
 	bucket := strings.TrimPrefix(o.Destination, "s3://")
 	who := "the daemon's credentials"
 	if role != "" {
@@ -129,6 +129,8 @@ func remedy(o spool.Object, role string, e *Error) string {
 	switch {
 	case errors.Is(e.Err, ErrDiffers):
 		return "an object with this name and other bytes is there; move it away, or ship under another node name"
+	case certificateOutOfTime(e.Err):
+		return "the certificate of the endpoint has expired or is not valid yet: check the clock of this host (NTP), then the certificate"
 	case certificateFault(e.Err):
 		return "the certificate of the endpoint is not trusted: set lake.ca_file to its issuer, or mend the certificate"
 	case errors.Is(e.Err, errNoCredentials):
@@ -137,6 +139,10 @@ func remedy(o spool.Object, role string, e *Error) string {
 		return "make the directory writable for the daemon, with free space and hard links"
 	case e.Class != Configuration:
 		return ""
+	case proxyRefused(e.Err):
+		return "the proxy does not let the request through: correct lake.proxy (or HTTPS_PROXY), its user and password, and allow the host there"
+	case clockFault(e.Code, skew):
+		return "set the clock of this host (NTP): it is " + describeSkew(skew)
 	case service == "STS" && isTokenExpired(e.Code):
 		return "renew the daemon's own credentials: they have expired"
 	case service == "STS" && e.Code == "AccessDenied":
@@ -149,8 +155,6 @@ func remedy(o spool.Object, role string, e *Error) string {
 		return fmt.Sprintf("bucket %s does not exist: check the destination, and that Security Lake is on in this region", bucket)
 	case e.Code == "PermanentRedirect" || e.Code == "AuthorizationHeaderMalformed" || e.Code == "IllegalLocationConstraintException":
 		return fmt.Sprintf("bucket %s is in another region: set lake.region%s", bucket, regionHint(e.Err))
-	case e.Code == "RequestTimeTooSkewed" || e.Code == "RequestExpired":
-		return "set the clock of this host (NTP): it is more than 15 minutes off"
 	case isTokenExpired(e.Code):
 		return "renew the credentials of " + who + ": the token has expired"
 	case e.Code == "InvalidAccessKeyId" || e.Code == "SignatureDoesNotMatch" || e.Code == "InvalidClientTokenId" || e.Code == "InvalidToken":
@@ -159,6 +163,18 @@ func remedy(o spool.Object, role string, e *Error) string {
 		return "correct lake.storage_class"
 	}
 	return "check destination, region and role of source " + o.Source + " with the doctor command"
+}
+
+// describeSkew words the service's time minus ours.
+func describeSkew(skew time.Duration) string {
+	switch off := skew.Abs().Round(time.Second).String(); {
+	case skew.Abs() < time.Minute:
+		return "more than 15 minutes off" // the answer did not tell its time
+	case skew > 0:
+		return off + " behind the service's"
+	default:
+		return off + " ahead of the service's"
+	}
 }
 
 // innermostService names the service that answered: a failed AssumeRole is wrapped in the PutObject that needed it.

@@ -188,6 +188,7 @@ func accessKey(r *http.Request) string {
 type fakeSTS struct {
 	roles map[string]string // role ARN -> external ID
 	life  time.Duration
+	skew  time.Duration // of its clock
 
 	mu       sync.Mutex
 	calls    []url.Values
@@ -201,15 +202,26 @@ func (s *fakeSTS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if d := at.Sub(time.Now().Add(s.skew)); err != nil || d.Abs() > 15*time.Minute {
+		// STS has no code of its own for a wrong clock.
+		refuseSTS(w, "SignatureDoesNotMatch", "Signature expired: 20261123T000000Z is now earlier than 20261123T004500Z")
+		return
+	}
 	s.calls = append(s.calls, r.PostForm)
 	want, known := s.roles[r.PostForm.Get("RoleArn")]
-	w.Header().Set("Content-Type", "text/xml")
 	if r.PostForm.Get("Action") != "AssumeRole" || !known || want != r.PostForm.Get("ExternalId") {
-		w.WriteHeader(403)
-		fmt.Fprint(w, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User: arn:aws:iam::111122223333:user/w is not authorized to perform: sts:AssumeRole</Message></Error><RequestId>R</RequestId></ErrorResponse>`)
+		refuseSTS(w, "AccessDenied", "User: arn:aws:iam::111122223333:user/w is not authorized to perform: sts:AssumeRole")
 		return
 	}
 	s.sessions++
+	w.Header().Set("Content-Type", "text/xml")
 	fmt.Fprintf(w, `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>ASIA%d</AccessKeyId><SecretAccessKey>rolesecret</SecretAccessKey><SessionToken>token%d</SessionToken><Expiration>%s</Expiration></Credentials><AssumedRoleUser><Arn>a</Arn><AssumedRoleId>i</AssumedRoleId></AssumedRoleUser></AssumeRoleResult></AssumeRoleResponse>`,
-		s.sessions, s.sessions, time.Now().Add(s.life).UTC().Format(time.RFC3339))
+		s.sessions, s.sessions, time.Now().Add(s.skew+s.life).UTC().Format(time.RFC3339))
+}
+
+func refuseSTS(w http.ResponseWriter, code, message string) {
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(403)
+	fmt.Fprintf(w, `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>R</RequestId></ErrorResponse>`, code, message)
 }

@@ -1,6 +1,7 @@
 package uploader
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -72,6 +73,12 @@ func newTransport(opt S3Options) (*http.Transport, error) {
 		return nil, err
 	}
 	t.Proxy = proxy
+	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+		if res.StatusCode != http.StatusOK {
+			return &proxyError{res.StatusCode}
+		}
+		return nil
+	}
 	if opt.CAFile == "" {
 		opt.CAFile = os.Getenv("AWS_CA_BUNDLE")
 	}
@@ -117,4 +124,26 @@ func proxyFunc(proxy string) (func(*http.Request) (*url.URL, error), error) {
 		}
 		return choose(r)
 	}, nil
+}
+
+// proxyError is a proxy's refusal to connect us to the service: its answer, not the service's.
+type proxyError struct{ status int }
+
+// Error returns the status in words.
+func (e *proxyError) Error() string {
+	return fmt.Sprintf("proxy answers %d %s", e.status, http.StatusText(e.status))
+}
+
+// class: 407 and 403 stay until somebody acts, the others (the proxy finds no way to the service) pass.
+func (e *proxyError) class() Class {
+	if e.status >= 400 && e.status < 500 && e.status != http.StatusRequestTimeout && e.status != http.StatusTooManyRequests {
+		return Configuration
+	}
+	return Retryable
+}
+
+// proxyRefused reports a refusal that somebody has to mend.
+func proxyRefused(err error) bool {
+	var refused *proxyError
+	return errors.As(err, &refused) && refused.class() == Configuration
 }

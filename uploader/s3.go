@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -97,8 +98,9 @@ func NewS3(ctx context.Context, opt S3Options) (*S3, error) {
 
 // Put stores o with one PutObject that fails if the key is taken. The SHA-256 of the manifest travels in the signature
 // and as the object's checksum, so the store itself refuses bytes that differ from what was sealed, and nothing has to
-// be read twice. No ACL, no tags, no multipart upload: a provider role may do none of them. The SDK does not retry;
-// one retry is made here when the credentials have expired or the clock was off, after both have been corrected.
+// be read twice. No ACL, no tags, no multipart upload: a provider role may do none of them. The SDK does not retry; the
+// same request is repeated here, once for each, after an expired token, a clock that is off and a condition that the store
+// does not know have been corrected.
 func (s *S3) Put(ctx context.Context, o spool.Object, body io.ReadSeeker) error {
 	role := s.aws.opt.Sources[o.Source]
 	if role.Region == "" {
@@ -136,30 +138,44 @@ func (s *S3) put(ctx context.Context, c *client, o spool.Object, body io.ReadSee
 			Err: fmt.Errorf("%w: %w", errInput, err), Remedy: "run spool verify; spool retarget mends a destination"}
 	}
 	in := s.input(t.bucket, o, sum)
-	for second := false; ; second = true {
+	for corrected := map[string]bool{}; ; {
 		if s.isPlain(t.bucket) {
 			in.IfNoneMatch = nil
 		}
 		in.Body = body
 		_, err = c.s3.PutObject(ctx, in, withPayloadHash(hex.EncodeToString(sum)))
-		if err == nil || second || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		code, status := answer(err)
-		switch {
-		case in.IfNoneMatch != nil && (status == 501 || code == "NotImplemented"):
-			s.setPlain(t.bucket)
-		case isTokenExpired(code):
-			c.forget()
-		case code == "RequestTimeTooSkewed":
-			// The SDK has learnt the offset from this answer's Date.
-		default:
+		what := s.correct(c, t.bucket, in.IfNoneMatch != nil, err)
+		if what == "" || corrected[what] {
 			return err
 		}
+		corrected[what] = true
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
 			return fmt.Errorf("read %s again: %w", o.File, err)
 		}
 	}
+}
+
+// correct changes what made a request fail, and returns its name; "" when nothing here can be changed.
+func (s *S3) correct(c *client, bucket string, conditional bool, err error) string {
+	code, status := answer(err)
+	switch {
+	case conditional && (status == http.StatusNotImplemented || code == "NotImplemented"):
+		s.setPlain(bucket)
+		return "conditional write"
+	case isTokenExpired(code):
+		c.forget()
+		return "token"
+	case s.aws.clockIsOff(err):
+		return "clock" // the SDK has learnt the service's time from the answer
+	case credentialsRefused(code, status):
+		// Not tried again at once: as a rule somebody has to act first. But then it must not take the rest of the hour
+		// that a session lasts: sessions revoked in IAM stay revoked while new ones are good, and keys are rotated.
+		c.forget()
+	}
+	return ""
 }
 
 func (s *S3) input(bucket string, o spool.Object, sum []byte) *s3.PutObjectInput {
@@ -222,6 +238,15 @@ func isTokenExpired(code string) bool {
 		return true
 	}
 	return false
+}
+
+// credentialsRefused reports that a new session or a new key may be accepted where this one was not.
+func credentialsRefused(code string, status int) bool {
+	switch code {
+	case "InvalidAccessKeyId", "InvalidToken", "InvalidClientTokenId", "SignatureDoesNotMatch", "AccessDenied":
+		return true
+	}
+	return status == http.StatusForbidden
 }
 
 // regionHint reads the region a store named in its answer.
