@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -39,6 +40,7 @@ type daemon struct {
 
 	spool  *spool.Spool
 	input  *followed
+	asks   requests
 	turned atomic.Int64 // when the pipeline last made progress, Unix nanoseconds
 }
 
@@ -136,6 +138,7 @@ type generation struct {
 	uploader *uploader.Uploader
 	status   *statusFile
 	closers  []func() error
+	work     sync.WaitGroup // what supervise started and waits for
 }
 
 // start builds a generation; nothing runs yet.
@@ -252,78 +255,6 @@ func (d *daemon) position() (tailer.Position, error) {
 	return p, nil
 }
 
-// supervise runs the relay and the uploader until a signal, ctx or a failure ends them; both have ended when it returns.
-// After a reload it returns the new configuration.
-func (g *generation) supervise(ctx context.Context) (*config.Loaded, error) {
-	defer g.close()
-	relayCtx, stopRelay := context.WithCancel(ctx)
-	uploadCtx, stopUpload := context.WithCancel(ctx)
-	defer stopRelay()
-	defer stopUpload()
-	relayed, uploaded := make(chan error, 1), make(chan error, 1)
-	go func() { relayed <- g.relay.Run(relayCtx) }()
-	go func() { uploaded <- g.uploader.Run(uploadCtx) }()
-	// stop seals what was read, then lets go of the uploads under way; what they stored is found again by the next attempt.
-	stop := func() error {
-		stopRelay()
-		err := <-relayed
-		stopUpload()
-		<-uploaded
-		return err
-	}
-	tick := time.NewTicker(statusInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-relayed:
-			stopUpload()
-			<-uploaded
-			if err == nil {
-				err = ctx.Err() // only its context ends a relay without an error
-			}
-			return nil, err
-		case err := <-uploaded:
-			// Only a spool that can no longer be trusted ends the uploader: nothing more may be sealed into it.
-			stopRelay()
-			return nil, errors.Join(err, <-relayed)
-		case <-ctx.Done():
-			return nil, stop()
-		case <-tick.C:
-			g.beat()
-		case sig := <-g.d.signals:
-			switch sig {
-			case syscall.SIGUSR1:
-				g.flush(relayCtx)
-			case syscall.SIGHUP:
-				g.d.notify.reloading(monotonic())
-				next, err := g.d.reload()
-				if err == nil {
-					err = fixedPart(g.cfg, next.Config)
-				}
-				if err != nil {
-					g.d.log.Error("configuration refused, the old one is kept", "err", err)
-					g.announce()
-					continue
-				}
-				g.d.log.Info("configuration changed, sealing before it is applied")
-				return next, stop()
-			default:
-				return nil, g.shutdown(stop)
-			}
-		}
-	}
-}
-
-// flush seals and ships what is there now, without waiting for it here.
-func (g *generation) flush(ctx context.Context) {
-	go func() { // ends with the relay at the latest: its context is ctx
-		if err := g.relay.Flush(ctx); err != nil && ctx.Err() == nil {
-			g.d.log.Error("flush failed", "err", err)
-		}
-		g.uploader.Kick()
-	}()
-}
-
 // shutdown seals and ships within shipOnStop; a second signal exits at once.
 func (g *generation) shutdown(stop func() error) error {
 	g.d.notify.stopping()
@@ -341,13 +272,18 @@ func (g *generation) shutdown(stop func() error) error {
 		}
 		done <- nil
 	}()
-	select {
-	case err := <-done:
-		g.status.write(g)
-		g.d.log.Info("stopped")
-		return err
-	case <-g.d.signals:
-		return fail(exitRuntime, "", errors.New("second signal: stopped at once; what was sealed is in the spool, the rest is read again"))
+	for {
+		select {
+		case err := <-done:
+			g.status.write(g)
+			g.d.log.Info("stopped")
+			return err
+		case sig := <-g.d.signals:
+			if sig != syscall.SIGTERM && sig != syscall.SIGINT {
+				continue // a flush or a reload that came too late must not cut the stop short
+			}
+			return fail(exitRuntime, "", errors.New("second signal: stopped at once; what was sealed is in the spool, the rest is read again"))
+		}
 	}
 }
 

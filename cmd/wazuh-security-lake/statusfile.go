@@ -31,6 +31,8 @@ type liveStatus struct {
 	Updated time.Time              `json:"updated"`
 	Relay   relay.Stats            `json:"relay"`
 	Sources []uploader.SourceStats `json:"sources"`
+	Flush   *flushAnswer           `json:"flush,omitempty"`
+	Drain   string                 `json:"drain,omitempty"` // phase of a drain that is under way
 }
 
 type statusFile struct {
@@ -85,6 +87,7 @@ func (g *generation) tell() string {
 func (s *statusFile) write(g *generation) {
 	s.live.Updated = g.d.clock.Now().UTC()
 	s.live.Relay, s.live.Sources = g.relay.Stats(), g.uploader.Stats()
+	s.live.Flush, s.live.Drain = g.d.asks.flushed, g.d.asks.drain
 	data, err := json.MarshalIndent(s.live, "", "  ")
 	if err != nil {
 		return

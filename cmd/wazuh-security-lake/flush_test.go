@@ -1,0 +1,184 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"wazuh-security-lake/spool"
+)
+
+func TestFlushShipsWhatIsThere(t *testing.T) {
+	b := newBench(t, "batch: {interval: 1h}")
+	daemon := b.run()
+	for range 3 { // each request gets its own answer, not that of the one before
+		b.write(20)
+		r := command(t, "", "flush", "-c", b.config)
+		if r.code != 0 || !strings.Contains(r.out, "flushed") {
+			t.Fatalf("exit %d: %s%s\n%s", r.code, r.out, r.err, daemon.output())
+		}
+		if got := b.shipped(); got != b.wrote {
+			t.Fatalf("%d alerts in the lake after flush, want %d", got, b.wrote)
+		}
+	}
+	daemon.signal(syscall.SIGTERM)
+	if code := daemon.code(); code != 0 {
+		t.Errorf("daemon ended with %d", code)
+	}
+}
+
+func TestFlushWithoutDaemon(t *testing.T) {
+	b := newBench(t, "")
+	if err := os.MkdirAll(b.state, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	// The number of a living process, left behind by a daemon that crashed: it must not be signalled.
+	if err := os.WriteFile(filepath.Join(b.state, "lock"), []byte(strconv.Itoa(os.Getpid())), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	r := command(t, "", "flush", "-c", b.config)
+	if r.code != exitUnavailable || !strings.Contains(r.err, "no daemon") || !strings.Contains(r.err, "drain") {
+		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+}
+
+func TestFlushThatCannotShip(t *testing.T) {
+	b := newBench(t, "batch: {interval: 1h}")
+	daemon := b.run()
+	if err := os.Remove(filepath.Join(b.dir, "lake")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(b.dir, "lake"), []byte("in the way"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := command(t, "", "flush", "-c", b.config, "--timeout", "2s")
+	if r.code != exitTempFail || !strings.Contains(r.err, "--timeout") {
+		t.Errorf("exit %d: %s\n%s", r.code, r.err, daemon.output())
+	}
+}
+
+func TestDrainOfARunningDaemon(t *testing.T) {
+	b := newBench(t, "batch: {interval: 1h}")
+	daemon := b.run()
+	b.write(50)
+	r := command(t, "", "drain", "-c", b.config)
+	if r.code != 0 || !strings.Contains(r.out, "drained") {
+		t.Fatalf("exit %d: %s%s\n%s", r.code, r.out, r.err, daemon.output())
+	}
+	if code := daemon.code(); code != 0 {
+		t.Errorf("the daemon ended with %d, so systemd would start it again", code)
+	}
+	if got := b.shipped(); got != b.wrote {
+		t.Errorf("%d alerts in the lake, want %d", got, b.wrote)
+	}
+	b.write(5) // what comes later is read by the next daemon
+	next := b.run()
+	if r := command(t, "", "flush", "-c", b.config); r.code != 0 {
+		t.Fatalf("exit %d: %s\n%s", r.code, r.err, next.output())
+	}
+	if got := b.shipped(); got != b.wrote {
+		t.Errorf("%d alerts in the lake after the restart, want %d", got, b.wrote)
+	}
+}
+
+// A drain that cannot finish is given up by a reload; killed in the middle, nothing is lost or doubled.
+func TestDrainEndedByReloadAndByKill(t *testing.T) {
+	b := newBench(t, "batch: {interval: 1h}")
+	daemon := b.run()
+	lake := filepath.Join(b.dir, "lake")
+	if err := os.Rename(lake, lake+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(lake, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.write(10)
+	if r := command(t, "", "drain", "-c", b.config, "--timeout", "1s"); r.code != exitTempFail {
+		t.Fatalf("exit %d: %s", r.code, r.err)
+	}
+	t.Cleanup(func() { t.Log(daemon.output()) })
+	b.until("the daemon has stopped intake", func() bool {
+		live := readLive(b.state)
+		return live != nil && live.Drain == drainShipping
+	})
+	daemon.signal(syscall.SIGHUP)
+	b.until("the drain is over", func() bool { return strings.Contains(daemon.output(), "drain ended by a reload") })
+	b.write(10)
+	if r := command(t, "", "drain", "-c", b.config, "--timeout", "1s"); r.code != exitTempFail {
+		t.Fatalf("exit %d: %s", r.code, r.err)
+	}
+	b.until("both batches are sealed", func() bool {
+		st, err := spool.Read(b.state)
+		return err == nil && st.Account.Read == int64(b.wrote)
+	})
+	daemon.signal(syscall.SIGKILL)
+	daemon.code()
+	if err := os.Remove(lake); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(lake+".away", lake); err != nil {
+		t.Fatal(err)
+	}
+	r := command(t, "", "drain", "-c", b.config) // without a daemon it ships itself
+	if r.code != 0 || !strings.Contains(r.out, "nothing is left") {
+		t.Fatalf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+	if got := b.shipped(); got != b.wrote {
+		t.Errorf("%d alerts in the lake, want %d", got, b.wrote)
+	}
+	if r := command(t, "", "drain", "-c", b.config); r.code != 0 {
+		t.Errorf("a second drain: exit %d: %s", r.code, r.err)
+	}
+}
+
+func TestDrainOfTheSpoolFails(t *testing.T) {
+	b := newBench(t, "batch: {interval: 1h}")
+	daemon := b.run()
+	lake := filepath.Join(b.dir, "lake")
+	if err := os.RemoveAll(lake); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(lake, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.write(10)
+	daemon.signal(syscall.SIGUSR1)
+	b.until("the batch is sealed", func() bool {
+		st, err := spool.Read(b.state)
+		return err == nil && st.Account.Read == int64(b.wrote)
+	})
+	daemon.signal(syscall.SIGKILL)
+	daemon.code()
+	began := time.Now()
+	if r := command(t, "", "drain", "-c", b.config); r.code != exitUnavailable || !strings.Contains(r.err, "remedy") {
+		t.Errorf("exit %d after %v: %s", r.code, time.Since(began), r.err)
+	}
+}
+
+func TestHoldsLock(t *testing.T) {
+	text := `1: FLOCK  ADVISORY  WRITE 77 08:01:4242 0 EOF
+2: POSIX  ADVISORY  WRITE 78 08:01:4243 0 EOF
+2: -> FLOCK  ADVISORY  WRITE 79 08:01:4242 0 EOF
+`
+	for name, tt := range map[string]struct {
+		pid   int
+		inode uint64
+		want  bool
+	}{
+		"the holder":           {77, 4242, true},
+		"another file":         {77, 4243, false},
+		"another kind of lock": {78, 4243, false},
+		"one that waits":       {79, 4242, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := holdsLock(strings.NewReader(text), tt.pid, tt.inode)
+			if err != nil || got != tt.want {
+				t.Errorf("got %v %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+}
