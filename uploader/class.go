@@ -57,6 +57,17 @@ func (c Class) String() string {
 // MarshalText writes the name, so that status output and metrics agree with the log.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// UnmarshalText reads what MarshalText wrote; a name of another version is 0.
+func (c *Class) UnmarshalText(text []byte) error {
+	*c = 0
+	for known := Retryable; known <= Corrupt; known++ {
+		if known.String() == string(text) {
+			*c = known
+		}
+	}
+	return nil
+}
+
 // classOfCode knows the error codes of S3, STS and KMS whose HTTP status says too little or the wrong thing; 0 = not one.
 func classOfCode(code string) Class {
 	switch code {

@@ -55,7 +55,7 @@ func TestFlushThatCannotShip(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(b.dir, "lake"), []byte("in the way"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := command(t, "", "flush", "-c", b.config, "--timeout", "2s")
+	r := command(t, "", "flush", "-c", b.config, "--timeout", "600ms")
 	if r.code != exitTempFail || !strings.Contains(r.err, "--timeout") {
 		t.Errorf("exit %d: %s\n%s", r.code, r.err, daemon.output())
 	}
@@ -97,10 +97,9 @@ func TestDrainEndedByReloadAndByKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.write(10)
-	if r := command(t, "", "drain", "-c", b.config, "--timeout", "1s"); r.code != exitTempFail {
+	if r := command(t, "", "drain", "-c", b.config, "--timeout", "600ms"); r.code != exitTempFail {
 		t.Fatalf("exit %d: %s", r.code, r.err)
 	}
-	t.Cleanup(func() { t.Log(daemon.output()) })
 	b.until("the daemon has stopped intake", func() bool {
 		live := readLive(b.state)
 		return live != nil && live.Drain == drainShipping
@@ -108,7 +107,7 @@ func TestDrainEndedByReloadAndByKill(t *testing.T) {
 	daemon.signal(syscall.SIGHUP)
 	b.until("the drain is over", func() bool { return strings.Contains(daemon.output(), "drain ended by a reload") })
 	b.write(10)
-	if r := command(t, "", "drain", "-c", b.config, "--timeout", "1s"); r.code != exitTempFail {
+	if r := command(t, "", "drain", "-c", b.config, "--timeout", "600ms"); r.code != exitTempFail {
 		t.Fatalf("exit %d: %s", r.code, r.err)
 	}
 	b.until("both batches are sealed", func() bool {
