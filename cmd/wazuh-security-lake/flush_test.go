@@ -13,6 +13,7 @@ import (
 )
 
 func TestFlushShipsWhatIsThere(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "batch: {interval: 1h}")
 	daemon := b.run()
 	for range 3 { // each request gets its own answer, not that of the one before
@@ -32,6 +33,7 @@ func TestFlushShipsWhatIsThere(t *testing.T) {
 }
 
 func TestFlushWithoutDaemon(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "")
 	if err := os.MkdirAll(b.state, 0o750); err != nil {
 		t.Fatal(err)
@@ -47,6 +49,7 @@ func TestFlushWithoutDaemon(t *testing.T) {
 }
 
 func TestFlushThatCannotShip(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "batch: {interval: 1h}")
 	daemon := b.run()
 	if err := os.Remove(filepath.Join(b.dir, "lake")); err != nil {
@@ -62,6 +65,7 @@ func TestFlushThatCannotShip(t *testing.T) {
 }
 
 func TestDrainOfARunningDaemon(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "batch: {interval: 1h}")
 	daemon := b.run()
 	b.write(50)
@@ -87,6 +91,7 @@ func TestDrainOfARunningDaemon(t *testing.T) {
 
 // A drain that cannot finish is given up by a reload; killed in the middle, nothing is lost or doubled.
 func TestDrainEndedByReloadAndByKill(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "batch: {interval: 1h}")
 	daemon := b.run()
 	lake := filepath.Join(b.dir, "lake")
@@ -135,6 +140,7 @@ func TestDrainEndedByReloadAndByKill(t *testing.T) {
 }
 
 func TestDrainOfTheSpoolFails(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, "batch: {interval: 1h}")
 	daemon := b.run()
 	lake := filepath.Join(b.dir, "lake")
