@@ -1,9 +1,10 @@
 package lake
 
 import (
+	"bytes"
+	"encoding/binary"
 	"hash/maphash"
-
-	"github.com/parquet-go/parquet-go"
+	"slices"
 
 	"wazuh-security-lake/ocsf"
 )
@@ -72,133 +73,111 @@ func (s *stream) tail(rows int, maxDef uint8) (entry, values int) {
 	return entry, values
 }
 
-// keep leaves only the marked rows of the last len(kept) ones. The parent must have kept them already.
-func (s *stream) keep(kept []bool) {
-	entry, _ := s.tail(len(kept), noValues)
-	to, row := 0, -1
-	for _, l := range s.levels[entry:] {
-		if l>>repShift == 0 {
-			row++
-		}
-		if kept[row] {
-			s.levels[to] = l
-			to++
-		}
-	}
-	s.levels = s.levels[:to]
-	s.seen, s.row = len(s.parent.levels), 0
-}
-
 func (s *stream) reset() { s.seen, s.row, s.levels = 0, 0, shrink(s.levels) }
 
 // column gathers the values of one leaf until the row group is written. Values lie one after the other, without gaps
-// for nulls.
+// for nulls: numbers in nums, text in refs.
 type column struct {
 	*leaf
 	stream
-	nums  []int64    // numbers, booleans and instants; of text its number in words, or its end in arena
-	words dictionary // text of a column with a dictionary
-	arena []byte     // other text, one value after the other
-	mark  int        // words before the row at hand
+	nums  []int64    // numbers, booleans, instants and the bits of floats
+	refs  []int32    // of coded text the number of its word; of plain text its end in arena
+	words dictionary // of coded text
+	arena []byte     // plain text as a Parquet page has it: length in 4 bytes, text
+
+	longest int // of the plain text that has bounds
+	mark    int // words before the row at hand
 }
 
-// coded reports whether nums are numbers of words.
-func (c *column) coded() bool { return c.dict && c.kind == ocsf.KindString }
+// text reports whether the values are in refs.
+func (c *column) text() bool { return c.kind == ocsf.KindString }
 
-// plainText reports whether nums are ends in arena.
-func (c *column) plainText() bool { return !c.dict && c.kind == ocsf.KindString }
+// coded reports whether refs are numbers of words.
+func (c *column) coded() bool { return c.dict && !c.plain && c.kind == ocsf.KindString }
 
-func (c *column) num(row int, rep uint8, v int64) {
+// values is the number of values, nulls left out.
+func (c *column) values() int { return len(c.nums) + len(c.refs) }
+
+func (c *column) addNum(row int, rep uint8, v int64) {
 	c.add(row, rep<<repShift|c.maxDef)
 	c.nums = append(c.nums, v)
 }
 
-// text adds a text and returns the size of the dictionary so far.
-func (c *column) text(seed maphash.Seed, row int, rep uint8, v []byte) int {
-	if c.dict {
+// addText adds a text and returns what that takes in memory.
+func (c *column) addText(seed maphash.Seed, row int, rep uint8, v []byte) int64 {
+	if c.coded() {
 		if c.row != row+1 {
 			c.mark = len(c.words.ends)
 		}
-		c.num(row, rep, int64(c.words.number(seed, v)))
-		return c.words.size()
+		before := len(c.words.ends)
+		ref := c.words.number(seed, v)
+		c.add(row, rep<<repShift|c.maxDef)
+		c.refs = append(c.refs, ref)
+		if len(c.words.ends) > before {
+			return refCost + wordCost + int64(len(v))
+		}
+		return refCost
 	}
-	c.arena = append(c.arena, v...)
-	c.num(row, rep, int64(len(c.arena)))
-	return 0
+	c.longest = max(c.longest, len(v))
+	c.arena = appendPlain(c.arena, v)
+	c.add(row, rep<<repShift|c.maxDef)
+	c.refs = append(c.refs, int32(len(c.arena)))
+	return refCost + lengthBytes + int64(len(v))
+}
+
+// lengthBytes stand before each text in Parquet's PLAIN encoding.
+const lengthBytes = 4
+
+func appendPlain(dst, text []byte) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(text)))
+	return append(dst, text...)
 }
 
 func (c *column) drop(row int) {
 	if c.row != row+1 {
 		return
 	}
-	c.nums = c.nums[:len(c.nums)-c.stream.drop(row, c.maxDef)]
-	if c.plainText() {
-		c.arena = c.arena[:c.textStart(len(c.nums))]
-	}
-	c.words.cut(c.mark)
-}
-
-// keep leaves only the marked rows of the last len(kept) ones, as stream.keep does. spare is an empty dictionary; it
-// comes back empty, but another one.
-func (c *column) keep(kept []bool, seed maphash.Seed, spare *dictionary) {
-	if len(c.nums) == 0 {
-		return // it shares the entries of its parent
-	}
-	old := c.words
-	c.words, c.mark = *spare, 0
-	entry, values := c.tail(len(kept), c.maxDef)
-	value, to, row := len(c.nums)-values, 0, -1
-	start, end := int64(0), int64(0)
-	if c.plainText() {
-		start = int64(c.textStart(value))
-	}
-	for _, l := range c.levels[entry:] {
-		if l>>repShift == 0 {
-			row++
-		}
-		if l&defMask != c.maxDef {
-			continue
-		}
-		v := c.nums[value]
-		value++
-		if kept[row] {
-			switch {
-			case c.coded():
-				v = int64(c.words.number(seed, old.text(int32(v))))
-			case c.plainText():
-				end += int64(copy(c.arena[end:], c.arena[start:v]))
-				start, v = v, end
-			}
-			c.nums[to] = v
-			to++
-		} else {
-			start = v
-		}
-	}
-	old.reset()
-	*spare = old
-	c.nums, c.arena = c.nums[:to], c.arena[:end]
-	if to == 0 {
-		c.stream.reset()
+	values := c.stream.drop(row, c.maxDef)
+	if !c.text() {
+		c.nums = c.nums[:len(c.nums)-values]
 		return
 	}
-	c.stream.keep(kept)
+	c.refs = c.refs[:len(c.refs)-values]
+	if c.coded() {
+		c.words.cut(c.mark)
+	} else {
+		c.arena = c.arena[:c.textStart(len(c.refs))]
+	}
 }
 
-// textStart is where value i begins in arena.
+// spell turns a coded column into one of plain text, for the rest of the object.
+func (c *column) spell() {
+	for i, ref := range c.refs {
+		c.arena = append(c.arena, c.words.plain(ref)...)
+		c.refs[i] = int32(len(c.arena))
+	}
+	c.longest = c.words.longest
+	c.words.reset()
+	c.leaf.plain = true
+}
+
+// textStart is where plain text i begins in arena.
 func (c *column) textStart(i int) int {
 	if i == 0 {
 		return 0
 	}
-	return int(c.nums[i-1])
+	return int(c.refs[i-1])
 }
+
+// plainText is plain text i.
+func (c *column) plainText(i int) []byte { return c.arena[c.textStart(i)+lengthBytes : c.refs[i]] }
 
 // reset empties the column and keeps its memory, up to a bound: one extraordinary row group must not be paid for
 // until the process ends.
 func (c *column) reset() {
 	c.stream.reset()
-	c.nums = shrink(c.nums)
-	c.arena = shrink(c.arena)
+	c.nums, c.refs, c.arena = shrink(c.nums), shrink(c.refs), shrink(c.arena)
+	c.longest, c.mark = 0, 0
 	c.words.reset()
 }
 
@@ -212,22 +191,67 @@ func shrink[T any](s []T) []T {
 	return s[:0]
 }
 
-// value returns value i of a column that is not coded, as the library wants it. Text points into the arena; the library
-// copies it.
-func (c *column) value(i int, rep int) parquet.Value {
-	var v parquet.Value
-	switch c.kind {
-	case ocsf.KindString:
-		start, end := c.textStart(i), int(c.nums[i])
-		v = parquet.ByteArrayValue(c.arena[start:end:end])
-	case ocsf.KindInt:
-		v = parquet.Int32Value(int32(c.nums[i]))
-	case ocsf.KindFloat:
-		v = doubleValue(c.nums[i])
-	case ocsf.KindBool:
-		v = parquet.BooleanValue(c.nums[i] != 0)
-	default:
-		v = parquet.Int64Value(c.nums[i])
+// place is where a row begins in a column: its first entry, and the first value at or after it.
+type place struct{ entry, value int32 }
+
+// places lists where each row of a stream begins, and where the last one ends.
+func (s *stream) places(dst []place, maxDef uint8) []place {
+	value := int32(0)
+	for i, l := range s.levels {
+		if l>>repShift == 0 {
+			dst = append(dst, place{int32(i), value})
+		}
+		if l&defMask == maxDef {
+			value++
+		}
 	}
-	return v.Level(rep, int(c.maxDef), 0)
+	return append(dst, place{int32(len(s.levels)), value})
+}
+
+// runs calls fn for each run of consecutive rows: a log is nearly in order, so there are few.
+func runs(rows []int32, fn func(from, to int32)) {
+	for i := 0; i < len(rows); {
+		j := i + 1
+		for j < len(rows) && rows[j] == rows[j-1]+1 {
+			j++
+		}
+		fn(rows[i], rows[j-1]+1)
+		i = j
+	}
+}
+
+// take appends the entries of the given rows of src.
+func (s *stream) take(src *stream, rows []int32, places []place) {
+	runs(rows, func(from, to int32) {
+		s.levels = append(s.levels, src.levels[places[from].entry:places[to].entry]...)
+	})
+}
+
+// take appends the given rows of src: entries and values. Numbers of words stay those of src.
+func (c *column) take(src *column, rows []int32, places []place) {
+	c.stream.take(&src.stream, rows, places)
+	runs(rows, func(from, to int32) {
+		first, end := int(places[from].value), int(places[to].value)
+		switch {
+		case !src.text():
+			c.nums = append(c.nums, src.nums[first:end]...)
+		case src.coded():
+			c.refs = append(c.refs, src.refs[first:end]...)
+		case first < end:
+			start := src.textStart(first)
+			shift := int32(len(c.arena) - start)
+			c.arena = append(c.arena, src.arena[start:src.refs[end-1]]...)
+			for _, at := range src.refs[first:end] {
+				c.refs = append(c.refs, at+shift)
+			}
+		}
+	})
+}
+
+// same reports whether two columns hold the same values at the same levels, so that their chunks are the same bytes.
+// What differs at once is looked at first.
+func (c *column) same(d *column) bool {
+	return c.twin(d.leaf) && len(c.levels) == len(d.levels) && len(c.refs) == len(d.refs) && len(c.nums) == len(d.nums) &&
+		bytes.Equal(c.words.arena, d.words.arena) && bytes.Equal(c.arena, d.arena) &&
+		slices.Equal(c.refs, d.refs) && slices.Equal(c.nums, d.nums) && bytes.Equal(c.levels, d.levels)
 }

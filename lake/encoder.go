@@ -41,6 +41,9 @@ type Options struct {
 	RowGroupBytes int64
 	// Metadata are key-value pairs of the footer known from the start.
 	Metadata map[string]string
+	// Concurrent has row groups written by a goroutine beside the caller, who gathers the next one meanwhile. It takes
+	// the memory of a second row group. The bytes of an object are the same; how large Size says it will be is not.
+	Concurrent bool
 	// ToolVersion is the version that stands in created_by after the name of the tool; "" is "dev".
 	ToolVersion string
 }
@@ -55,11 +58,6 @@ const (
 	// minRowGroupBytes keeps a mistaken option from writing one row group per event.
 	minRowGroupBytes = 4 << 10
 
-	pageBytes    = 512 << 10 // target of the Go buffers behind a page; pages come out smaller
-	chunkBytes   = 256 << 10 // most that one WriteRowValues gets: a page is at most pageBytes + chunkBytes
-	chunkRows    = 1024
-	chunkEntries = 8 << 10
-	pageRows     = 20000 // as parquet-mr: the unit that a reader with a page index skips
 	// dictionaryMax is the size of one column's dictionary at which a row group is written. The library would put every
 	// dictionary into one page, and that into the file, however large. The last row comes on top: far from 1 MiB.
 	dictionaryMax = 512 << 10
@@ -74,11 +72,14 @@ const (
 //
 // Events are gathered per column and written as a row group when their uncompressed size reaches a budget:
 // Options.RowGroupBytes at first, then a quarter of what the object holds already, at most four times
-// RowGroupBytes, or before the dictionary of a column could outgrow its page. Memory is bounded by that budget plus
-// about as much again for pages and the compressed row group. Rows are sorted by time, stably, inside a row group, and
-// no row group begins before the previous one ended (ErrOlder), so the object is sorted as a whole and says so
-// (sorting_columns). The rows of the last two seconds stay back for the next row group, for the times of a log are not
-// in strict order: only a row older than that is ErrOlder.
+// RowGroupBytes, or before the dictionary of a column could outgrow its page. Memory is bounded by that budget, with
+// Options.Concurrent twice, plus about a third for pages and the compressed row group. Rows are sorted by time, stably,
+// inside a row group, and no row group begins before the previous one ended (ErrOlder), so the object is sorted as a
+// whole and says so (sorting_columns). The rows of the last two seconds stay back for the next row group, for the times
+// of a log are not in strict order: only a row older than that is ErrOlder.
+//
+// Texts whose dictionary would be nearly as large as they are - ids, addresses of a scan - are PLAIN for the whole object
+// instead. Its first row group decides.
 //
 // The same events in the same order, with the same options and metadata, give the same bytes. An Encoder allocates
 // nothing per event in the steady state. It is not safe for concurrent use.
@@ -86,35 +87,28 @@ type Encoder struct {
 	layout  *layout
 	opt     Options
 	codec   *zstd.Codec
-	spines  []stream // levels of the objects, by node.spine
-	columns []column
+	*group  // being gathered
+	spare   *group
+	press   *press
+	writing chan error // of the row group that is being written concurrently; nil: none is
 	out     countingWriter
-	pw      *parquet.GenericWriter[any]
-	stage   *stage
 	uses    int // objects the stage has served
 	seed    maphash.Seed
 	meta    map[string]string
 
-	rows        []row // buffered
-	unsorted    bool  // the times of rows are not ascending
-	full        bool  // a dictionary has reached its limit
-	buffered    int64 // uncompressed bytes of the rows buffered
-	written     int64 // uncompressed bytes of the row groups written
+	pending     int64 // uncompressed bytes of the row group that is being written, or whose end nobody waited for
+	settled     int64 // bytes written up to that row group
+	bounds      int64 // bytes that min and max values may take in the footer, up to it
+	written     int64 // uncompressed bytes of the row groups before the rows buffered
 	rowsWritten int64
 	groups      int64
-	bounds      int64 // bytes that min and max values may take in the footer
 	first, last int64 // time of the earliest and latest event
 	flushed     int64 // time of the latest event in a row group already written
 	closed      bool
 	err         error // the first error of the writer below: the object is lost
 
-	scratch scratch
-}
-
-// row is what the encoder knows of a row beside its columns.
-type row struct {
-	time  int64
-	bytes int64 // uncompressed
+	places []place
+	kept   []int32
 }
 
 // NewEncoder returns an encoder of events of class that writes one object to w. It writes nothing yet.
@@ -133,47 +127,53 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 	}
 	opt.Metadata = maps.Clone(opt.Metadata)
 	e := &Encoder{
-		layout:  l,
-		opt:     opt,
-		seed:    maphash.MakeSeed(), // no byte of the object depends on it
-		codec:   &zstd.Codec{Level: opt.Level.zstd()},
-		spines:  make([]stream, len(l.around)),
-		columns: make([]column, len(l.leaves)),
+		layout: l,
+		opt:    opt,
+		seed:   maphash.MakeSeed(), // no byte of the object depends on it
+		codec:  &zstd.Codec{Level: opt.Level.zstd()},
+		group:  newGroup(l),
+		spare:  newGroup(l),
+		press:  newPress(l),
 	}
-	for i, around := range l.around[1:] {
-		e.spines[i+1].parent = &e.spines[around]
-	}
-	for i := range e.columns {
-		c := &e.columns[i]
-		c.leaf, c.parent = &l.leaves[i], &e.spines[l.leaves[i].spine]
-	}
-	e.scratch.init()
+	e.press.numbers.factor = maphash.Bytes(e.seed, []byte(toolName)) | 1
 	e.Reset(w)
 	return e, nil
 }
 
 // Reset drops whatever the encoder holds and starts another object on w, with the class and the options it was made
-// with. It keeps the buffers of the encoder and of the library below, but not those of a large object or for ever.
+// with. It keeps the buffers of the encoder and of the library below, but not those of a large object or for ever. It
+// waits for a row group that is being written.
 func (e *Encoder) Reset(w io.Writer) {
+	e.wait()
 	e.out = countingWriter{w: w}
-	options := e.options()
-	// The writer of the object is made anew each time: the library's Reset loses the paths of the columns.
-	e.pw = parquet.NewGenericWriter[any](&e.out, options...)
-	if e.uses++; e.stage == nil || !e.closed || e.uses > stageUses {
-		e.stage, e.uses = newStage(e.layout.schema, options), 1
+	if e.uses++; e.press.stage == nil || !e.closed || e.uses > stageUses {
+		e.press.stage, e.uses = newStage(e.layout, e.options()), 1
 	}
+	e.press.object, e.press.bounds = nil, 0
 	e.meta = make(map[string]string)
 	maps.Copy(e.meta, e.opt.Metadata)
-	e.dropRows()
-	e.written, e.rowsWritten, e.groups, e.bounds = 0, 0, 0, 0
+	e.group.reset()
+	for i := range e.layout.leaves {
+		e.layout.leaves[i].plain = false
+	}
+	e.pending, e.settled, e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0, 0, 0
 	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64
 	e.closed, e.err = false, nil
 }
 
-// options are those of both of the library's writers.
+// Abandon gives the object up: it waits for a row group that is being written and nothing else is written. The encoder
+// can be Reset.
+func (e *Encoder) Abandon() {
+	e.wait()
+	e.group.reset()
+	if !e.closed && e.err == nil {
+		e.err = ErrClosed
+	}
+}
+
+// options are those of both of the library's writers, without the schema.
 func (e *Encoder) options() []parquet.WriterOption {
-	options := []parquet.WriterOption{
-		e.layout.schema,
+	return []parquet.WriterOption{
 		parquet.Compression(e.codec),
 		// Version 1 pages: what AWS's own files have and every reader knows.
 		parquet.DataPageVersion(1),
@@ -181,29 +181,17 @@ func (e *Encoder) options() []parquet.WriterOption {
 		parquet.DataPageStatistics(false),
 		// A net below the encodings set on every leaf: the library's own default is DELTA_LENGTH_BYTE_ARRAY.
 		parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain),
-		parquet.PageBufferSize(pageBytes),
-		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("time"))),
 		parquet.CreatedBy(toolName, e.opt.ToolVersion, ""),
 	}
-	for i := range e.layout.leaves {
-		if lf := &e.layout.leaves[i]; lf.kind == ocsf.KindString && !lf.dict {
-			options = append(options, parquet.SkipPageBounds(lf.path...))
-		}
-	}
-	return options
 }
 
-// dropRows empties the columns.
-func (e *Encoder) dropRows() {
-	for i := range e.spines {
-		e.spines[i].reset()
+// begin makes the library's writer of the object, once it is known how its columns are encoded. The writer is made anew
+// for each object: the library's Reset loses the paths of the columns.
+func (e *Encoder) begin() {
+	if e.press.object == nil {
+		sorting := parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("time")))
+		e.press.object = parquet.NewGenericWriter[any](&e.out, append(e.options(), e.layout.schema, sorting)...)
 	}
-	for i := range e.columns {
-		e.columns[i].reset()
-	}
-	e.rows = shrink(e.rows)
-	e.unsorted, e.full = false, false
-	e.buffered = 0
 }
 
 // Write adds one event and copies what it needs of it: ev may be reset on return. It writes a row group when the
@@ -228,7 +216,7 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 	}
 	before, full := e.buffered, e.full
 	if err := e.object(e.layout.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
-		e.dropRow()
+		e.group.dropRow()
 		e.buffered, e.full = before, full
 		return err
 	}
@@ -241,18 +229,6 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 		return e.flush(false)
 	}
 	return nil
-}
-
-// dropRow takes back what the row that was just begun put into the columns.
-func (e *Encoder) dropRow() {
-	n := len(e.rows)
-	e.spines[0].levels = e.spines[0].levels[:n]
-	for i := range e.spines[1:] {
-		e.spines[i+1].drop(n, noValues)
-	}
-	for i := range e.columns {
-		e.columns[i].drop(n)
-	}
 }
 
 // budget is the uncompressed size at which the next row group is written.
@@ -290,9 +266,13 @@ const (
 )
 
 // Size returns what the object would come to if it were closed now, as an upper estimate: the bytes written, the rows
-// buffered uncompressed, and the footer.
+// buffered uncompressed, and the footer. With Options.Concurrent the last row group counts as if it were buffered, so
+// that the estimate does not depend on how far it got.
 func (e *Encoder) Size() int64 {
-	size := e.out.n + fileOverhead + e.bounds
+	if e.closed {
+		return e.out.n
+	}
+	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds
 	for k, v := range e.meta {
 		size += int64(len(k)+len(v)) + 16
 	}
@@ -301,14 +281,11 @@ func (e *Encoder) Size() int64 {
 		groups++
 		size += e.buffered + e.buffered/8
 	}
-	if e.closed {
-		return e.out.n
-	}
 	return size + int64(len(e.columns))*(columnOverhead+groups*chunkOverhead)
 }
 
 // Flush writes all that is buffered as a row group, sorted by time; with nothing buffered it does nothing.
-// Nothing older than that may follow. The library holds back up to 32 KiB until Close. Nothing is durable on return.
+// Nothing older than that may follow. With Options.Concurrent it only begins to write. The library holds back up to 32 KiB until Close. Nothing is durable on return.
 func (e *Encoder) Flush() error {
 	if err := e.usable(); err != nil {
 		return err
@@ -322,16 +299,20 @@ func (e *Encoder) Close() error {
 	if err := e.Flush(); err != nil {
 		return err
 	}
-	for _, k := range slices.Sorted(maps.Keys(e.meta)) {
-		e.pw.SetKeyValueMetadata(k, e.meta[k])
+	if e.wait(); e.err != nil {
+		return e.err
 	}
-	if err := e.pw.Close(); err != nil {
+	e.begin()
+	for _, k := range slices.Sorted(maps.Keys(e.meta)) {
+		e.press.object.SetKeyValueMetadata(k, e.meta[k])
+	}
+	if err := e.press.object.Close(); err != nil {
 		e.err = fmt.Errorf("write footer: %w", err)
 		return e.err
 	}
-	e.closed, e.pw = true, nil
+	e.closed, e.press.object = true, nil
 	if e.written > rowGroupGrowth*e.opt.RowGroupBytes {
-		e.stage = nil // too large to wait for the next object
+		e.press.stage = nil // too large to wait for the next object
 	}
 	return nil
 }

@@ -1,403 +1,314 @@
 package lake
 
 import (
-	"cmp"
+	"bytes"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/parquet-go/parquet-go"
 
 	"wazuh-security-lake/ocsf"
 )
 
-// scratch is memory of the flush, kept from one row group to the next.
-type scratch struct {
-	ranks   []int32
-	order   []int32         // rows by time
-	kept    []bool          // rows that stay
-	places  []place         // where each row begins in the stream at hand
-	values  []parquet.Value // one chunk
-	words   []parquet.Value // the dictionary of the column at hand
-	spare   dictionary      // empty
-	empty   [][]int32       // by spine, the columns to write that have no value and its levels
-	source  []int32         // by column, the one whose chunk it has
-	writers []*parquet.ColumnWriter
-	// null has the null of every level byte. It is written once: the library only reads it.
-	null [256]parquet.Value
+// press makes row groups of gathered columns: it encodes each that is unlike those before it, page by page, on the
+// stage, and has the library write them to the object. It is used by one goroutine at a time, which need not be the
+// encoder's caller, and shares nothing with the encoder but the layout, which both only read meanwhile.
+type press struct {
+	layout *layout
+	stage  *stage
+	object *parquet.GenericWriter[any]
+	bounds int64 // bytes that the min and max values of this object may take in the footer
+
+	numbers numberTable
+	source  []int     // by column, the slot of the chunk it gets
+	unlike  [][]int32 // by spine, the columns that have no value and were encoded
+	twins   map[shape][]int32
+	places  []place
+	sorted  column // the column at hand by time
+	refs    []int32
+	used    []bool // words in the page at hand
 }
 
-func (s *scratch) init() {
-	for l := range s.null {
-		s.null[l] = parquet.NullValue().Level(l>>repShift, l&defMask, 0)
-	}
+func newPress(l *layout) *press {
+	return &press{layout: l, unlike: make([][]int32, len(l.around)), twins: make(map[shape][]int32)}
 }
 
-// place is the first entry of a row and the first value at or after it.
-type place struct{ entry, value int32 }
-
-// nth is element i of an order, where nil is the order in which the rows came.
-func nth(order []int32, i int) int {
-	if order == nil {
-		return i
-	}
-	return int(order[i])
+// shape is what columns must have in common to be alike.
+type shape struct {
+	physical       ocsf.Kind
+	dict, plain    bool
+	maxDef, maxRep uint8
+	entries        int
+	values         int
 }
 
-// sortRows returns the rows in the order of their times, those of the same time as they came; nil when they are.
-func (e *Encoder) sortRows() []int32 {
-	if !e.unsorted {
-		return nil
+// write writes the first n rows of g, which is complete, in its order, as one row group.
+func (p *press) write(g *group, n int) error {
+	defer clear(p.twins)
+	for i := range p.unlike {
+		p.unlike[i] = p.unlike[i][:0]
 	}
-	order := e.scratch.order[:0]
-	for i := range e.rows {
-		order = append(order, int32(i))
-	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(e.rows[a].time, e.rows[b].time) })
-	e.scratch.order = order
-	return order
-}
-
-// flushRows writes the first n rows of the given order as one row group.
-func (e *Encoder) flushRows(order []int32, n int) error {
-	for i := range e.spines[1:] {
-		if s := &e.spines[i+1]; s.seen > 0 {
-			s.catchUp(len(s.parent.levels))
+	p.source = p.source[:0]
+	for i := range g.columns {
+		c := &g.columns[i]
+		twin, spine := p.alike(g, i)
+		if twin >= 0 {
+			p.source = append(p.source, p.source[twin])
+			continue
+		}
+		slot := p.stage.slot(i, c.plain)
+		p.source = append(p.source, slot)
+		stream := &c.stream
+		if c.values() == 0 {
+			stream = &g.spines[spine]
+		}
+		if err := p.column(c, stream, slot, g, n); err != nil {
+			return fmt.Errorf("column %v: %w", c.path, err)
 		}
 	}
-	empty := e.scratch.empty
-	if empty == nil {
-		empty = make([][]int32, len(e.spines))
-		e.scratch.empty = empty
-	}
-	source := e.scratch.source[:0]
-	for i := range e.columns {
-		c := &e.columns[i]
-		if len(c.nums) > 0 {
-			c.catchUp(len(c.parent.levels))
-			if err := e.flushColumn(c, e.stage.writers[i:i+1], order, n); err != nil {
-				return fmt.Errorf("column %v: %w", c.path, err)
+	return p.stage.move(p.object, p.source, int64(n))
+}
+
+// alike returns an earlier column whose chunk is that of column i as well, or -1. Of a column without a value it also
+// returns the spine whose levels it has.
+func (p *press) alike(g *group, i int) (twin, spine int) {
+	c := &g.columns[i]
+	if c.values() > 0 {
+		key := shape{c.physical(), c.dict, c.plain, c.maxDef, c.maxRep, len(c.levels), c.values()}
+		for _, k := range p.twins[key] {
+			if g.columns[k].same(c) {
+				return int(k), 0
 			}
-			source = append(source, int32(i))
-			continue
 		}
-		spine := c.spine
-		for e.spines[spine].seen == 0 && spine > 0 {
-			spine = e.layout.around[spine]
-		}
-		twin := slices.IndexFunc(empty[spine], func(k int32) bool { return e.columns[k].twin(c.leaf) })
-		if twin < 0 {
-			twin = len(empty[spine])
-			empty[spine] = append(empty[spine], int32(i))
-		}
-		source = append(source, empty[spine][twin])
+		p.twins[key] = append(p.twins[key], int32(i))
+		return -1, 0
 	}
-	e.scratch.source = source
-	nothing := &leaf{maxDef: noValues} // a leaf without a value: its levels are those of an object
-	for spine, leaves := range empty {
-		if len(leaves) == 0 {
-			continue
-		}
-		writers := e.scratch.writers[:0]
-		for _, k := range leaves {
-			writers = append(writers, e.stage.writers[k])
-		}
-		e.scratch.writers, empty[spine] = writers, leaves[:0]
-		c := column{leaf: nothing, stream: e.spines[spine]}
-		if err := e.flushColumn(&c, writers, order, n); err != nil {
-			return fmt.Errorf("columns without a value: %w", err)
+	spine = c.spine
+	for g.spines[spine].seen == 0 && spine > 0 {
+		spine = p.layout.around[spine]
+	}
+	for _, k := range p.unlike[spine] {
+		if g.columns[k].twin(c.leaf) {
+			return int(k), spine
 		}
 	}
-	return e.stage.move(e.pw, source, int64(n))
+	p.unlike[spine] = append(p.unlike[spine], int32(i))
+	return -1, spine
 }
 
-// twin reports whether two leaves without a value that have the same levels are the same bytes.
-func (l *leaf) twin(m *leaf) bool {
-	return l.kind == m.kind && l.dict == m.dict && l.maxDef == m.maxDef && l.maxRep == m.maxRep
-}
-
-// flushColumn hands the first n rows of one column to the library, in chunks small enough that its pages stay below
-// their limit. Columns without any value that have the same levels come as one, with all of their writers.
-func (e *Encoder) flushColumn(c *column, writers []*parquet.ColumnWriter, order []int32, n int) error {
-	f := flusher{column: c, writers: writers, nulls: &e.scratch.null, values: e.scratch.values[:0], lastIndex: -1}
-	if c.coded() {
-		words := e.scratch.words[:0]
-		for i := range c.words.ends {
-			words = append(words, parquet.ByteArrayValue(c.words.text(int32(i))).Level(0, int(c.maxDef), 0))
+// column encodes one column; levels is where its levels are.
+func (p *press) column(c *column, levels *stream, slot int, g *group, n int) error {
+	t := p.stage.slots[slot]
+	if g.unsorted {
+		s := &p.sorted
+		s.leaf, s.levels, s.nums, s.refs, s.arena = c.leaf, s.levels[:0], s.nums[:0], s.refs[:0], s.arena[:0]
+		p.places = levels.places(p.places[:0], maxDefOf(c))
+		if c.values() > 0 {
+			s.take(c, g.order[:n], p.places)
+		} else {
+			s.stream.take(levels, g.order[:n], p.places)
 		}
-		e.scratch.words, f.words = words, words
-		e.bounds += 2 * (2*int64(c.words.longest) + 16)
+		defer func() {
+			s.levels, s.nums, s.refs, s.arena = shrink(s.levels), shrink(s.nums), shrink(s.refs), shrink(s.arena)
+		}()
+		s.words = c.words
+		c, levels = s, &s.stream
 	}
-	var err error
+	entries, values := len(levels.levels), c.values()
+	if !g.unsorted && n < len(g.rows) {
+		var held int
+		entries, held = levels.tail(len(g.rows)-n, maxDefOf(c))
+		values -= held
+	}
 	switch {
-	case order != nil && len(c.levels) == len(e.rows) && !c.plainText():
-		e.scratch.ranks = c.ranks(e.scratch.ranks[:0])
-		err = f.flatByOrder(order[:n], e.scratch.ranks)
-	case order != nil:
-		e.scratch.places = c.places(e.scratch.places[:0])
-		err = f.byOrder(order[:n], e.scratch.places)
-	case len(c.levels) == len(e.rows):
-		err = f.flat(n)
-	default:
-		entries, _ := c.tail(len(e.rows)-n, noValues)
-		err = f.inOrder(entries)
+	case c.coded():
+		t.words.n = len(c.words.ends)
+		if n < len(g.rows) { // the words of rows that stay back are the later ones
+			t.words.n = 0
+			for _, r := range c.refs[:values] {
+				t.words.n = max(t.words.n, int(r)+1)
+			}
+		}
+		t.words.texts = c.words.first(t.words.n)
+		p.bounds += 2 * (2*int64(c.words.longest) + 16)
+	case t.coded:
+		t.words.nums, p.refs = p.numbers.index(c.nums[:values], t.words.nums[:0], p.refs[:0])
+		t.words.n = len(t.words.nums)
+	case t.bounded:
+		p.bounds += 2 * (2*int64(c.longest) + 16)
 	}
-	if err == nil {
-		err = f.write()
+	cut := cutter{column: c, levels: levels.levels[:entries], values: values, rows: n}
+	rows := 0
+	for cut.next() {
+		p.page(t, c, &cut)
+		rows += t.page.rows
+		if err := p.stage.write(slot); err != nil {
+			return err
+		}
 	}
-	e.scratch.values = f.values
 	// The library does not compare its columns: one that is short would make a file that no reader can read.
-	if err == nil && f.rows != n {
-		err = fmt.Errorf("%d rows instead of %d", f.rows, n)
-	}
-	return err
-}
-
-// places lists where each row of the column begins, and where the last one ends.
-func (c *column) places(dst []place) []place {
-	value := int32(0)
-	for i, l := range c.levels {
-		if l>>repShift == 0 {
-			dst = append(dst, place{int32(i), value})
-		}
-		if l&defMask == c.maxDef {
-			value++
-		}
-	}
-	return append(dst, place{int32(len(c.levels)), value})
-}
-
-// flusher cuts one column into chunks of whole rows.
-type flusher struct {
-	*column
-	writers []*parquet.ColumnWriter
-	nulls   *[256]parquet.Value
-	words   []parquet.Value
-	values  []parquet.Value
-
-	chunk    int // bytes in values, as the library will count them
-	chunkRow int // rows in values
-	page     int // rows in the library's current page
-	rows     int // rows the library took
-
-	last      parquet.Value // the value made last, its index and its repetition level
-	lastIndex int
-	lastRep   byte
-}
-
-// flat adds the first n rows as they lie, where one entry is one row.
-func (f *flusher) flat(n int) error {
-	if f.plainText() {
-		return f.flatText(n)
-	}
-	// Numbers of any kind are narrow: only their count ends a chunk.
-	value := 0
-	for from := 0; from < n; from += chunkRows {
-		levels := f.levels[from:min(n, from+chunkRows)]
-		values := f.values
-		before := value
-		if f.words != nil {
-			for _, l := range levels {
-				if l != f.maxDef {
-					values = append(values, f.nulls[l])
-					continue
-				}
-				values = append(values, f.words[f.nums[value]])
-				value++
-			}
-		} else {
-			for _, l := range levels {
-				if l != f.maxDef {
-					values = append(values, f.nulls[l])
-					continue
-				}
-				values = append(values, f.cell(value, 0))
-				value++
-			}
-		}
-		f.values, f.chunk, f.chunkRow = values, 8*(value-before), len(levels)
-		if err := f.write(); err != nil {
-			return err
-		}
+	if rows != n {
+		return fmt.Errorf("%d rows instead of %d", rows, n)
 	}
 	return nil
 }
 
-// flatText does so for text without a dictionary.
-func (f *flusher) flatText(n int) error {
-	value := 0
-	for _, l := range f.levels[:n] {
-		width := 0
-		if l == f.maxDef {
-			width = f.width(value)
-		}
-		if f.chunkRow == chunkRows || f.chunkRow > 0 && f.chunk+width > chunkBytes {
-			if err := f.write(); err != nil {
-				return err
-			}
-		}
-		if l == f.maxDef {
-			f.values = append(f.values, f.value(value, 0))
-			value++
-		} else {
-			f.values = append(f.values, f.nulls[l])
-		}
-		f.chunk += width
-		f.chunkRow++
+// maxDefOf is the level of a value; none for a column that has none, whose levels are those of an object.
+func maxDefOf(c *column) uint8 {
+	if c.values() == 0 {
+		return noValues
 	}
-	return nil
+	return c.maxDef
 }
 
-// ranks lists, where one entry is one row, the number of values before each row.
-func (c *column) ranks(dst []int32) []int32 {
-	value := int32(0)
-	for _, l := range c.levels {
-		dst = append(dst, value)
-		if l == c.maxDef {
-			value++
-		}
-	}
-	return dst
-}
-
-// flatByOrder adds rows in the given order, where one entry is one row, of a column that has no plain text.
-func (f *flusher) flatByOrder(order, ranks []int32) error {
-	for rows := range slices.Chunk(order, chunkRows) {
-		values := f.values
-		for _, r := range rows {
-			switch l := f.levels[r]; {
-			case l != f.maxDef:
-				values = append(values, f.nulls[l])
-			case f.words != nil:
-				values = append(values, f.words[f.nums[ranks[r]]])
-			default:
-				values = append(values, f.cell(int(ranks[r]), 0))
-			}
-		}
-		f.values, f.chunk, f.chunkRow = values, 8*len(rows), len(rows)
-		if err := f.write(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// cell returns value i for repetition level rep. A run of the same number is made once.
-func (f *flusher) cell(i int, rep byte) parquet.Value {
-	n := f.nums[i]
+// page puts a page into its slot.
+func (p *press) page(t *slot, c *column, cut *cutter) {
+	from, to := cut.value, cut.valueEnd
+	t.page = page{rows: cut.pageRows, levels: cut.levels[cut.entry:cut.entryEnd], nulls: cut.entryEnd - cut.entry - (to - from)}
 	switch {
-	case f.words != nil && rep == 0:
-		return f.words[n]
-	case f.words != nil:
-		return f.words[n].Level(int(rep), int(f.maxDef), 0)
-	case f.kind == ocsf.KindString:
-		return f.value(i, int(rep))
+	case to == from:
+	case !c.text():
+		t.page.nums = c.nums[from:to]
+		if t.coded {
+			t.page.refs = p.refs[from:to]
+		}
+		t.page.min, t.page.max, t.page.bounds = numberBounds(c.kind, c.nums[from:to])
+	case c.coded():
+		t.page.refs = c.refs[from:to]
+		least, most := p.wordBounds(&c.words, c.refs[from:to])
+		t.page.min, t.page.max, t.page.bounds = parquet.ByteArrayValue(least), parquet.ByteArrayValue(most), true
+	default:
+		t.page.text = c.arena[c.textStart(from):c.refs[to-1]]
+		if t.bounded {
+			least, most := c.plainText(from), c.plainText(from)
+			for i := from + 1; i < to; i++ {
+				least, most = widen(least, most, c.plainText(i))
+			}
+			t.page.min, t.page.max, t.page.bounds = parquet.ByteArrayValue(least), parquet.ByteArrayValue(most), true
+		}
 	}
-	if f.lastIndex < 0 || rep != f.lastRep || n != f.nums[f.lastIndex] {
-		f.last, f.lastIndex, f.lastRep = f.value(i, int(rep)), i, rep
-	}
-	return f.last
 }
 
-// inOrder adds the rows of the first entries as they lie.
-func (f *flusher) inOrder(entries int) error {
-	entry, value := 0, 0
-	for entry < entries {
-		end, bytes, values := entry, 0, value
+func widen(least, most, v []byte) ([]byte, []byte) {
+	if bytes.Compare(v, least) < 0 {
+		return v, most
+	}
+	if bytes.Compare(v, most) > 0 {
+		return least, v
+	}
+	return least, most
+}
+
+// wordBounds returns the least and the greatest of the words that refs name.
+func (p *press) wordBounds(d *dictionary, refs []int32) (least, most []byte) {
+	if cap(p.used) < len(d.ends) {
+		p.used = make([]bool, len(d.ends)*5/4)
+	}
+	used := p.used[:len(d.ends)]
+	clear(used)
+	for _, r := range refs {
+		used[r] = true
+	}
+	least = d.text(refs[0])
+	most = least
+	for i, u := range used {
+		if u {
+			least, most = widen(least, most, d.text(int32(i)))
+		}
+	}
+	return least, most
+}
+
+// numberBounds returns the least and the greatest of some numbers, none if they are of no order.
+func numberBounds(kind ocsf.Kind, nums []int64) (least, most parquet.Value, ok bool) {
+	if kind == ocsf.KindFloat {
+		return floatBounds(nums)
+	}
+	a, b := nums[0], nums[0]
+	for _, n := range nums[1:] {
+		a, b = min(a, n), max(b, n)
+	}
+	switch kind {
+	case ocsf.KindInt:
+		return parquet.Int32Value(int32(a)), parquet.Int32Value(int32(b)), true
+	case ocsf.KindBool:
+		return parquet.BooleanValue(a != 0), parquet.BooleanValue(b != 0), true
+	}
+	return parquet.Int64Value(a), parquet.Int64Value(b), true
+}
+
+// floatBounds leaves out NaN, which has no order, and takes zero as of either sign, as the Parquet format demands.
+func floatBounds(nums []int64) (least, most parquet.Value, ok bool) {
+	a, b := math.Inf(1), math.Inf(-1)
+	for _, n := range nums {
+		if f := math.Float64frombits(uint64(n)); !math.IsNaN(f) {
+			a, b, ok = min(a, f), max(b, f), true
+		}
+	}
+	if a == 0 {
+		a = math.Copysign(0, -1)
+	}
+	if b == 0 {
+		b = 0 // not -0
+	}
+	return parquet.DoubleValue(a), parquet.DoubleValue(b), ok
+}
+
+const (
+	// pageBytes is the most that a page has, of several rows: 1 MB less what its frame may take.
+	pageBytes = 960_000
+	// pageRows is as parquet-mr has it: the unit that a reader with a page index skips.
+	pageRows = 20_000
+)
+
+// cutter cuts a column into pages of whole rows, each as large as it may be.
+type cutter struct {
+	column *column
+	levels []byte
+	values int
+	rows   int
+
+	entry, entryEnd int // of the page at hand
+	value, valueEnd int
+	pageRows        int
+}
+
+// next goes to the next page, if there is one.
+func (k *cutter) next() bool {
+	k.entry, k.value, k.pageRows = k.entryEnd, k.valueEnd, 0
+	if k.entry == len(k.levels) {
+		return false
+	}
+	if k.entry == 0 && k.rows <= pageRows && k.width(len(k.levels), k.values) <= pageBytes {
+		k.entryEnd, k.valueEnd, k.pageRows = len(k.levels), k.values, k.rows
+		return true
+	}
+	maxDef := maxDefOf(k.column)
+	for k.pageRows < pageRows && k.entryEnd < len(k.levels) {
+		end, value := k.entryEnd, k.valueEnd
 		for {
-			if f.levels[end]&defMask == f.maxDef {
-				bytes += f.width(values)
-				values++
+			if k.levels[end]&defMask == maxDef {
+				value++
 			}
-			end++
-			if end == len(f.levels) || f.levels[end]>>repShift == 0 {
+			if end++; end == len(k.levels) || k.levels[end]>>repShift == 0 {
 				break
 			}
 		}
-		if err := f.row(entry, end, value, bytes); err != nil {
-			return err
+		if k.pageRows > 0 && k.width(end, value) > pageBytes {
+			break
 		}
-		entry, value = end, values
+		k.entryEnd, k.valueEnd = end, value
+		k.pageRows++
 	}
-	return nil
+	return true
 }
 
-// byOrder adds all rows in the given order.
-func (f *flusher) byOrder(order []int32, places []place) error {
-	for _, r := range order {
-		from, to := places[r], places[r+1]
-		bytes := 0
-		for v := from.value; v < to.value; v++ {
-			bytes += f.width(int(v))
-		}
-		if err := f.row(int(from.entry), int(to.entry), int(from.value), bytes); err != nil {
-			return err
-		}
+// width is what the entries and values from those at hand to the given ends take in a page, at most.
+func (k *cutter) width(entryEnd, valueEnd int) int {
+	const levelCost, numWidth = 2, 8
+	w := levelCost * (entryEnd - k.entry)
+	if c := k.column; c.text() && !c.coded() && valueEnd > k.value {
+		return w + int(c.refs[valueEnd-1]) - c.textStart(k.value)
 	}
-	return nil
-}
-
-// width is what value i adds to a page.
-func (f *flusher) width(i int) int {
-	if !f.plainText() {
-		return 8
-	}
-	return int(f.nums[i]) - f.textStart(i) + 4
-}
-
-// row adds the entries [entry, end) with the values from value on, bytes wide.
-func (f *flusher) row(entry, end, value, bytes int) error {
-	full := f.chunkRow == chunkRows || len(f.values)+end-entry > chunkEntries
-	if f.chunkRow > 0 && (full || f.chunk+bytes > chunkBytes) {
-		if err := f.write(); err != nil {
-			return err
-		}
-	}
-	for ; entry < end; entry++ {
-		l := f.levels[entry]
-		if l&defMask == f.maxDef {
-			f.values = append(f.values, f.cell(value, l>>repShift))
-			value++
-		} else {
-			f.values = append(f.values, f.nulls[l])
-		}
-	}
-	f.chunk += bytes
-	f.chunkRow++
-	return nil
-}
-
-// write hands the chunk to the library. It ends the library's page by itself where the library would do so too late:
-// before a chunk so wide that both would not fit one page, and every pageRows rows.
-func (f *flusher) write() error {
-	if len(f.values) == 0 {
-		return nil
-	}
-	end := f.page > 0 && (f.chunk > chunkBytes || f.page+f.chunkRow > pageRows)
-	if end {
-		f.page = 0
-	}
-	for _, w := range f.writers {
-		if end {
-			if err := w.Flush(); err != nil {
-				return err
-			}
-		}
-		n, err := w.WriteRowValues(f.values)
-		if err != nil {
-			return err
-		}
-		if n != f.chunkRow {
-			return fmt.Errorf("%d rows written instead of %d", n, f.chunkRow)
-		}
-	}
-	f.rows += f.chunkRow
-	f.page += f.chunkRow
-	f.values = f.values[:0]
-	f.chunk, f.chunkRow = 0, 0
-	return nil
-}
-
-func doubleValue(bits int64) parquet.Value {
-	return parquet.DoubleValue(math.Float64frombits(uint64(bits)))
+	return w + numWidth*(valueEnd-k.value)
 }

@@ -1,38 +1,86 @@
 package lake
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+)
 
 // holdBack is how far the timestamps of a log go back at most without counting as old: analysisd stamps an alert before
 // it is in the order of writing, and does so in several threads.
 const holdBack = 2000 // milliseconds
 
-// flush writes a row group: of all rows, or without the latest ones, for which an older one may still come.
+// flush writes a row group: of all rows, or without the latest ones, for which an older one may still come. With
+// Options.Concurrent it has it written, after the one before.
 func (e *Encoder) flush(all bool) error {
 	if len(e.rows) == 0 {
 		return nil
 	}
-	order, n := e.sortRows(), len(e.rows)
-	if !all {
-		n = e.ripe(order)
-	}
-	if err := e.flushRows(order, n); err != nil {
-		e.err = fmt.Errorf("write row group %d: %w", e.groups, err)
+	if e.wait(); e.err != nil {
 		return e.err
 	}
-	e.groups++
+	g, n := e.group, len(e.rows)
+	g.sort()
+	if !all {
+		n = e.ripe()
+	}
+	g.complete()
+	if e.groups == 0 {
+		e.chooseEncodings()
+	}
+	e.begin()
+	e.spare.take(g, e.held(n), e)
+	e.pending = e.buffered - e.spare.buffered
+	e.written += e.pending
+	e.flushed = g.rows[g.order[n-1]].time
 	e.rowsWritten += int64(n)
-	e.flushed = e.rows[nth(order, n-1)].time
-	e.keepRows(order, n)
-	return nil
+	e.groups++
+	if e.opt.Concurrent {
+		e.group, e.spare = e.spare, g
+		done := make(chan error, 1)
+		e.writing = done
+		go func() { done <- e.press.write(g, n) }()
+		return nil
+	}
+	err := e.press.write(g, n)
+	g.reset()
+	e.settle(err)
+	if len(e.spare.rows) > 0 {
+		// Back to where the memory is: two groups of full size would be twice of it.
+		e.spare.complete()
+		e.spare.sort()
+		g.take(e.spare, e.spare.order, e)
+		e.spare.reset()
+	}
+	return e.err
 }
 
-// ripe returns how many rows, in the given order, to write now: all but those of the last holdBack. At most half of the
-// rows and half of their bytes stay, so that a burst neither outgrows the budget nor makes row groups ever smaller.
-func (e *Encoder) ripe(order []int32) int {
+// wait waits for the row group that is being written, if one is.
+func (e *Encoder) wait() {
+	if e.writing == nil {
+		return
+	}
+	err := <-e.writing
+	e.writing = nil
+	e.spare.reset()
+	e.settle(err)
+}
+
+// settle takes note of a row group that was written.
+func (e *Encoder) settle(err error) {
+	e.pending, e.settled, e.bounds = 0, e.out.n, e.press.bounds
+	if err != nil && e.err == nil {
+		e.err = fmt.Errorf("write row group %d: %w", e.groups-1, err)
+	}
+}
+
+// ripe returns how many rows, in order, to write now: all but those of the last holdBack. At most half of the rows and
+// half of their bytes stay, so that a burst neither outgrows the budget nor makes row groups ever smaller.
+func (e *Encoder) ripe() int {
 	n := len(e.rows)
-	latest, bytes := e.rows[nth(order, n-1)].time, int64(0)
+	latest, bytes := e.rows[e.order[n-1]].time, int64(0)
 	for i := n; i > 0; i-- {
-		r := e.rows[nth(order, i-1)]
+		r := e.rows[e.order[i-1]]
 		if bytes += r.bytes; r.time <= latest-holdBack || 2*(n-i+1) > n || 2*bytes > e.buffered {
 			return i
 		}
@@ -40,44 +88,32 @@ func (e *Encoder) ripe(order []int32) int {
 	return n
 }
 
-// keepRows drops the first n rows of the given order, which are written; the others become the first of the next group.
-func (e *Encoder) keepRows(order []int32, n int) {
-	before := e.buffered
-	defer func() { e.written += before - e.buffered }()
-	if n == len(e.rows) {
-		e.dropRows()
-		return
-	}
-	first := len(e.rows)
-	for i := n; i < len(e.rows); i++ {
-		first = min(first, nth(order, i))
-	}
-	kept := append(e.scratch.kept[:0], make([]bool, len(e.rows)-first)...)
-	for i := n; i < len(e.rows); i++ {
-		kept[nth(order, i)-first] = true
-	}
-	e.scratch.kept = kept
+// held returns the rows behind the first n in order, as they came.
+func (e *Encoder) held(n int) []int32 {
+	held := append(e.kept[:0], e.order[n:]...)
+	slices.Sort(held)
+	e.kept = held
+	return held
+}
 
-	rows := e.rows[:0]
-	e.unsorted, e.buffered = false, 0
-	for i, r := range e.rows[first:] {
-		if kept[i] {
-			e.unsorted = e.unsorted || len(rows) > 0 && r.time < rows[len(rows)-1].time
-			e.buffered += r.bytes
-			rows = append(rows, r)
-		}
-	}
-	e.rows = rows
-	e.spines[0].levels = e.spines[0].levels[:len(rows)]
-	for i := range e.spines[1:] {
-		if s := &e.spines[i+1]; s.seen > 0 {
-			s.keep(kept)
-		}
-	}
-	e.full = false
+// chooseEncodings decides, from the first row group of an object, which texts are better without a dictionary, and
+// takes it away from those gathered.
+func (e *Encoder) chooseEncodings() {
 	for i := range e.columns {
 		c := &e.columns[i]
-		c.keep(kept, e.seed, &e.scratch.spare)
-		e.full = e.full || c.words.size() > dictionaryMax
+		if i == 0 || !c.coded() || len(c.refs) < fewValues {
+			continue // the first column tells the library how many rows there are: it always has its own slot
+		}
+		plain := 0
+		for _, ref := range c.refs {
+			plain += len(c.words.plain(ref))
+		}
+		refs := len(c.refs) * bits.Len(uint(len(c.words.ends)-1)) / 8
+		if 5*(c.words.size()+refs) > 4*plain {
+			c.spell()
+		}
 	}
 }
+
+// fewValues are too few to tell whether values repeat.
+const fewValues = 100

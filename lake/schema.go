@@ -7,6 +7,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding"
 	"github.com/parquet-go/parquet-go/format"
 
 	"wazuh-security-lake/ocsf"
@@ -52,6 +53,32 @@ type leaf struct {
 	maxDef uint8
 	maxRep uint8
 	dict   bool // RLE_DICTIONARY with bounds; otherwise PLAIN, and text then has no bounds
+	// plain is set while the object at hand has the column in PLAIN although it may have a dictionary: see Encoder.
+	plain bool
+}
+
+// encoding is that of the object at hand.
+func (l *leaf) encoding() encoding.Encoding {
+	if l.dict && !l.plain {
+		return &parquet.RLEDictionary
+	}
+	return &parquet.Plain
+}
+
+// bounded reports whether pages and chunks have bounds.
+func (l *leaf) bounded() bool { return l.dict || l.kind != ocsf.KindString }
+
+// twin reports whether the chunks of two leaves are the same bytes if their values and levels are the same.
+func (l *leaf) twin(m *leaf) bool {
+	return l.physical() == m.physical() && l.dict == m.dict && l.plain == m.plain && l.maxDef == m.maxDef && l.maxRep == m.maxRep
+}
+
+// physical is the kind that stands for all that have the same Parquet type.
+func (l *leaf) physical() ocsf.Kind {
+	if l.kind == ocsf.KindTime {
+		return ocsf.KindLong
+	}
+	return l.kind
 }
 
 // maxLevel is the deepest definition or repetition level that fits the four bits the encoder keeps for each.
@@ -147,30 +174,37 @@ func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, spine int, def
 // leaf adds a column and returns its node, without the Optional around it.
 func (l *layout) leaf(path []string, spine int, kind ocsf.Kind, def, rep uint8, dict bool) parquet.Node {
 	l.leaves = append(l.leaves, leaf{path: path, spine: spine, kind: kind, maxDef: def, maxRep: rep, dict: dict})
-	var n parquet.Node
+	return encodedLeaf{parquet.Leaf(valueType(kind, dict)), l, len(l.leaves) - 1}
+}
+
+// valueType is the Parquet type of a column.
+func valueType(kind ocsf.Kind, dict bool) parquet.Type {
 	switch kind {
 	case ocsf.KindInt:
-		n = parquet.Leaf(bare{parquet.Int32Type})
+		return bare{parquet.Int32Type}
 	case ocsf.KindLong:
-		n = parquet.Leaf(bare{parquet.Int64Type})
+		return bare{parquet.Int64Type}
 	case ocsf.KindFloat:
-		n = parquet.Leaf(parquet.DoubleType)
+		return parquet.DoubleType
 	case ocsf.KindBool:
-		n = parquet.Leaf(parquet.BooleanType)
+		return parquet.BooleanType
 	case ocsf.KindTime:
-		n = parquet.Timestamp(parquet.Millisecond)
-	default:
-		if dict {
-			n = parquet.String()
-		} else {
-			n = parquet.Leaf(unbounded{parquet.String().Type()})
-		}
+		return parquet.Timestamp(parquet.Millisecond).Type()
 	}
 	if dict {
-		return parquet.Encoded(n, &parquet.RLEDictionary)
+		return parquet.String().Type()
 	}
-	return parquet.Encoded(n, &parquet.Plain)
+	return unbounded{parquet.String().Type()}
 }
+
+// encodedLeaf is the node of a column. The library asks it for the encoding whenever a writer is made.
+type encodedLeaf struct {
+	parquet.Node
+	layout *layout
+	leaf   int
+}
+
+func (n encodedLeaf) Encoding() encoding.Encoding { return n.layout.leaves[n.leaf].encoding() }
 
 // longText names attributes whose values are long, free and rarely the same twice: a dictionary would only cost, and
 // their bounds, which Parquet keeps whole in the footer, would help no query.

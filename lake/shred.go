@@ -50,10 +50,11 @@ func (e *Encoder) attribute(a *attr, v *ocsf.Value, row int, rep, def uint8) err
 
 // text adds a text to a column.
 func (e *Encoder) text(column, row int, rep uint8, v []byte) {
-	if e.columns[column].text(e.seed, row, rep, v) > dictionaryMax {
+	c := &e.columns[column]
+	e.buffered += c.addText(e.seed, row, rep, v)
+	if c.words.size() > dictionaryMax {
 		e.full = true
 	}
-	e.buffered += int64(len(v)) + textCost
 }
 
 // number adds a number, boolean or instant.
@@ -61,16 +62,18 @@ func (e *Encoder) number(a *attr, n int64, row int, rep uint8) error {
 	if a.kind == ocsf.KindInt && int64(int32(n)) != n {
 		return fmt.Errorf("%w: %d at %v has more than 32 bits", ErrEvent, n, e.layout.leaves[a.first].path)
 	}
-	e.columns[a.first].num(row, rep, n)
+	e.columns[a.first].addNum(row, rep, n)
 	e.buffered += numCost
 	return nil
 }
 
-// What an entry costs beside the bytes of a text: level byte, number or offset, and the library's own level and row;
-// and what an object costs for each attribute it may have, because those it has not are entries too.
+// What a value takes in memory and, at most, in a page: a level byte with a number or with the number or end of a text;
+// what a new word takes beside its bytes; and what an object costs for each attribute it may have, because those it has
+// not are entries too.
 const (
-	textCost = 12
-	numCost  = 10
+	refCost  = 5
+	wordCost = 24
+	numCost  = 9
 	attrCost = 1
 )
 

@@ -4,33 +4,81 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"wazuh-security-lake/ocsf"
 )
 
 // stage is where the columns of a row group are encoded before they go into the object: a Parquet file in memory, made
 // by the library, of which the column chunks are copied as they are.
 //
-// It is there for the columns without a value, which are most columns of a class. Those of one shape below one object
-// are the same bytes, so only the first of them is encoded, and its chunk is copied into the places of all.
+// It is there for two reasons. Columns that hold the same - those without a value, which are most columns of a class,
+// and twins like message and title - are the same bytes: only the first of them is encoded, and its chunk is copied into
+// the places of all. And the columns of the stage, other than those of the object, need not take their values one
+// parquet.Value after the other: see slot.
 type stage struct {
 	schema  *parquet.Schema
 	buf     bytes.Buffer
 	pw      *parquet.GenericWriter[any]
+	slots   []*slot // by leaf, in the encoding of the class; behind them those that alternate names
 	writers []*parquet.ColumnWriter
+	// alternate is, by leaf, the slot of a text in PLAIN where the class has a dictionary; -1 for the others.
+	alternate []int
 }
 
-func newStage(schema *parquet.Schema, options []parquet.WriterOption) *stage {
-	s := &stage{schema: schema}
-	s.pw = parquet.NewGenericWriter[any](&s.buf, options...)
+func newStage(l *layout, options []parquet.WriterOption) *stage {
+	s := &stage{alternate: make([]int, len(l.leaves))}
+	add := func(lf *leaf, coded bool) {
+		t := &slot{Type: valueType(lf.kind, lf.dict), kind: lf.physical(), coded: coded, bounded: lf.bounded(), maxDef: lf.maxDef, maxRep: lf.maxRep}
+		s.slots = append(s.slots, t)
+	}
+	for i := range l.leaves {
+		add(&l.leaves[i], l.leaves[i].dict)
+	}
+	for i := range l.leaves {
+		s.alternate[i] = -1
+		if lf := &l.leaves[i]; lf.dict && lf.kind == ocsf.KindString {
+			s.alternate[i] = len(s.slots)
+			add(lf, false)
+		}
+	}
+	fields := make([]parquet.Field, len(s.slots))
+	group := make(parquet.Group, len(s.slots))
+	for i, t := range s.slots {
+		n := parquet.Encoded(parquet.Leaf(t), &parquet.Plain)
+		if t.coded {
+			n = parquet.Encoded(parquet.Leaf(t), &parquet.RLEDictionary)
+		}
+		name := strconv.Itoa(i)
+		fields[i], group[name] = field{n, name}, n
+	}
+	s.schema = parquet.NewSchema(rootName, ordered{group, fields})
+	s.pw = parquet.NewGenericWriter[any](&s.buf, append(options, s.schema)...)
 	s.writers = s.pw.ColumnWriters()
 	return s
 }
 
-// move writes the row group on the stage, of n rows, to dst and clears the stage. Column i is the one staged as
-// source[i].
-func (s *stage) move(dst *parquet.GenericWriter[any], source []int32, n int64) error {
+// slot returns the place of a leaf's column on the stage.
+func (s *stage) slot(leaf int, plain bool) int {
+	if plain {
+		return s.alternate[leaf]
+	}
+	return leaf
+}
+
+// write hands the page in a slot to the library.
+func (s *stage) write(slot int) error {
+	// The call is for its end: it looks whether there is enough for a page. The page is in the slot already.
+	_, err := s.writers[slot].WriteRowValues(nil)
+	return err
+}
+
+// move writes the row group on the stage, of n rows, to dst and clears the stage. Column i of dst is the one staged in
+// slot source[i].
+func (s *stage) move(dst *parquet.GenericWriter[any], source []int, n int64) error {
 	if err := s.pw.Close(); err != nil {
 		return err
 	}
@@ -40,6 +88,9 @@ func (s *stage) move(dst *parquet.GenericWriter[any], source []int32, n int64) e
 		}
 		s.buf.Reset()
 		s.pw.Reset(&s.buf)
+		for _, t := range s.slots {
+			t.clear()
+		}
 	}()
 	f, err := parquet.OpenFile(bytes.NewReader(s.buf.Bytes()), int64(s.buf.Len()), parquet.SkipBloomFilters(true), parquet.FileSchema(s.schema))
 	if err != nil {
@@ -59,7 +110,7 @@ func (s *stage) move(dst *parquet.GenericWriter[any], source []int32, n int64) e
 	for i, from := range source {
 		chunks[i] = staged[from]
 	}
-	_, err = dst.WriteRowGroup(&arrangement{group, chunks})
+	_, err = dst.WriteRowGroup(&arrangement{group, dst.Schema(), chunks})
 	return err
 }
 
@@ -77,17 +128,18 @@ func slim(f *parquet.File) {
 	}
 }
 
-// arrangement is a row group in a file with some of its column chunks in several places. The library copies the chunks
-// of a row group of a file, if they fit the writer, and this type is one by the embedding. Should it ever begin to read
-// the rows instead, it gets an error, not the wrong rows.
+// arrangement is a row group of the object's schema, made of column chunks in a file, some of them in several places.
+// The library copies the chunks of a row group of a file, if they fit the writer, and this type is one by the embedding.
+// Should it ever begin to read the rows instead, it gets an error, not the wrong rows.
 type arrangement struct {
 	*parquet.FileRowGroup
+	schema *parquet.Schema
 	chunks []parquet.ColumnChunk
 }
 
 func (a *arrangement) ColumnChunks() []parquet.ColumnChunk { return a.chunks }
-
-func (a *arrangement) Rows() parquet.Rows { return noRows{a.Schema()} }
+func (a *arrangement) Schema() *parquet.Schema             { return a.schema }
+func (a *arrangement) Rows() parquet.Rows                  { return noRows{a.schema} }
 
 var errNotCopied = errors.New("the Parquet library did not copy the column chunks of a row group")
 

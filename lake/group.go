@@ -1,0 +1,130 @@
+package lake
+
+import (
+	"cmp"
+	"slices"
+)
+
+// group is a row group that is being gathered: levels and values by column, in the order in which the events came.
+type group struct {
+	spines   []stream // levels of the objects, by node.spine
+	columns  []column
+	rows     []row
+	order    []int32 // of the rows to write, by time
+	unsorted bool    // the times of rows are not ascending
+	full     bool    // a dictionary has reached its limit
+	buffered int64   // uncompressed bytes of the rows
+}
+
+// row is what the encoder knows of a row beside its columns.
+type row struct {
+	time  int64
+	bytes int64 // uncompressed
+}
+
+func newGroup(l *layout) *group {
+	g := &group{spines: make([]stream, len(l.around)), columns: make([]column, len(l.leaves))}
+	for i, around := range l.around[1:] {
+		g.spines[i+1].parent = &g.spines[around]
+	}
+	for i := range g.columns {
+		c := &g.columns[i]
+		c.leaf, c.parent = &l.leaves[i], &g.spines[l.leaves[i].spine]
+	}
+	return g
+}
+
+// reset drops all rows.
+func (g *group) reset() {
+	for i := range g.spines {
+		g.spines[i].reset()
+	}
+	for i := range g.columns {
+		if c := &g.columns[i]; c.seen > 0 {
+			c.reset()
+		}
+	}
+	g.rows, g.order = shrink(g.rows), g.order[:0]
+	g.unsorted, g.full = false, false
+	g.buffered = 0
+}
+
+// dropRow takes back what the row that was just begun put into the columns.
+func (g *group) dropRow() {
+	n := len(g.rows)
+	g.spines[0].levels = g.spines[0].levels[:n]
+	for i := range g.spines[1:] {
+		g.spines[i+1].drop(n, noValues)
+	}
+	for i := range g.columns {
+		g.columns[i].drop(n)
+	}
+}
+
+// sort puts the rows in the order of their times, those of the same time as they came.
+func (g *group) sort() {
+	g.order = g.order[:0]
+	for i := range g.rows {
+		g.order = append(g.order, int32(i))
+	}
+	if g.unsorted {
+		slices.SortStableFunc(g.order, func(a, b int32) int { return cmp.Compare(g.rows[a].time, g.rows[b].time) })
+	}
+}
+
+// complete adds to each stream that has entries those that its parent has and it lacks.
+func (g *group) complete() {
+	for i := range g.spines[1:] {
+		if s := &g.spines[i+1]; s.seen > 0 {
+			s.catchUp(len(s.parent.levels))
+		}
+	}
+	for i := range g.columns {
+		if c := &g.columns[i]; c.seen > 0 {
+			c.catchUp(len(c.parent.levels))
+		}
+	}
+}
+
+// take appends the given rows of src, which is complete, in the order in which they came.
+func (g *group) take(src *group, rows []int32, e *Encoder) {
+	if len(rows) == 0 {
+		return
+	}
+	for _, i := range rows {
+		r := src.rows[i]
+		g.unsorted = g.unsorted || len(g.rows) > 0 && r.time < g.rows[len(g.rows)-1].time
+		g.buffered += r.bytes
+		g.rows = append(g.rows, r)
+		g.spines[0].levels = append(g.spines[0].levels, 0)
+	}
+	for i := range g.spines[1:] {
+		to, from := &g.spines[i+1], &src.spines[i+1]
+		if from.seen > 0 {
+			e.places = from.places(e.places[:0], noValues)
+			to.take(from, rows, e.places)
+			to.seen, to.row = len(to.parent.levels), 0
+		}
+	}
+	for i := range g.columns {
+		to, from := &g.columns[i], &src.columns[i]
+		if from.seen == 0 {
+			continue
+		}
+		e.places = from.places(e.places[:0], from.maxDef)
+		before := len(to.refs)
+		to.take(from, rows, e.places)
+		to.seen, to.row = len(to.parent.levels), 0
+		if to.values() == 0 {
+			to.reset() // it shares the entries of its parent
+			continue
+		}
+		if to.coded() {
+			for j, ref := range to.refs[before:] {
+				to.refs[before+j] = to.words.number(e.seed, from.words.text(ref))
+			}
+			g.full = g.full || to.words.size() > dictionaryMax
+		}
+		to.longest = max(to.longest, from.longest)
+	}
+}
