@@ -78,7 +78,12 @@ func (c Contract) Key(p Partition, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return prefix + "region=" + p.Region + "/accountId=" + p.AccountID + "/eventDay=" + p.Day.String() + "/" + name, nil
+	return prefix + p.path() + name, nil
+}
+
+// path is the part of a key that names the partition, with its final slash.
+func (p Partition) path() string {
+	return "region=" + p.Region + "/accountId=" + p.AccountID + "/eventDay=" + p.Day.String() + "/"
 }
 
 // prefix returns the checked prefix with its final slash.
@@ -173,6 +178,11 @@ func ParseKey(key string) (Contract, Partition, string, error) {
 // The digest makes it true that the same key means the same bytes, so that a store that already has the key may be
 // taken for success. Node and instance are checked, never escaped.
 func ObjectName(node, instance string, seq uint64, n int, sha256 [32]byte) (string, error) {
+	stem, err := objectStem(node, instance, seq, n, sha256)
+	return stem + ".parquet", err
+}
+
+func objectStem(node, instance string, seq uint64, n int, sha256 [32]byte) (string, error) {
 	if !nodePattern.MatchString(node) || dotted(node) {
 		return "", fmt.Errorf("node %q is not 1 to 64 letters, digits or . _ -", node)
 	}
@@ -182,5 +192,5 @@ func ObjectName(node, instance string, seq uint64, n int, sha256 [32]byte) (stri
 	if n < 0 {
 		return "", fmt.Errorf("object number %d is negative", n)
 	}
-	return fmt.Sprintf("%s-%s-%d-%d-%x.parquet", node, instance, seq, n, sha256[:8]), nil
+	return fmt.Sprintf("%s-%s-%d-%d-%x", node, instance, seq, n, sha256[:8]), nil
 }

@@ -30,6 +30,7 @@ type Batch struct {
 	kept    int64 // original bytes kept in rejects
 	count   int64
 	written atomic.Int64
+	copy    *copyBatch // the second copy, if one is made
 	done    bool
 }
 
@@ -110,7 +111,7 @@ func (b *Batch) Create(name string) (*File, error) {
 	if !validName(name) || b.files[name] != nil {
 		return nil, fmt.Errorf("batch %d: file name %q: %w", b.seq, name, fs.ErrInvalid)
 	}
-	f, err := b.create(name)
+	f, err := b.create(b.s.file(Building, b.seq, name), name, &b.written)
 	if err != nil {
 		return nil, err
 	}
@@ -118,12 +119,13 @@ func (b *Batch) Create(name string) (*File, error) {
 	return f, nil
 }
 
-func (b *Batch) create(name string) (*File, error) {
-	h, err := b.s.fs.OpenFile(b.s.file(Building, b.seq, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, modeData)
+// create makes a file whose bytes are counted in written.
+func (b *Batch) create(path, name string, written *atomic.Int64) (*File, error) {
+	h, err := b.s.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, modeData)
 	if err != nil {
 		return nil, fmt.Errorf("batch %d: %w", b.seq, full(err))
 	}
-	f := &File{b: b, name: name, h: h, sum: sha256.New()}
+	f := &File{b: b, name: name, h: h, sum: sha256.New(), written: written}
 	f.w = bufio.NewWriterSize(h, writeBuffer)
 	return f, nil
 }
@@ -137,7 +139,7 @@ func (b *Batch) Reject(r Reject) error {
 		return fmt.Errorf("batch %d: %w", b.seq, fs.ErrClosed)
 	}
 	if b.rejects == nil {
-		f, err := b.create(rejectsName)
+		f, err := b.create(b.s.file(Building, b.seq, rejectsName), rejectsName, &b.written)
 		if err != nil {
 			return err
 		}
@@ -201,6 +203,9 @@ func (b *Batch) Commit(m Manifest) error {
 	}
 	if s.unused || s.copy {
 		s.markUsed()
+	}
+	if b.copy != nil && b.copy.objects != nil {
+		s.copies.place(b.seq, b.copy.objects)
 	}
 	s.crash("commit:durable")
 	err := s.settle() // an empty batch leaves at once, and the one before it may go now
@@ -329,7 +334,18 @@ func (b *Batch) discard() error {
 	if b.rejects != nil {
 		b.rejects.drop()
 	}
-	if err := b.s.removeTree(b.s.batch(Building, b.seq)); err != nil {
+	if b.s.failed != nil {
+		// Perhaps the rename was made and only its fsync failed: what is on disk is for Open to decide.
+		if b.copy != nil {
+			b.copy.drop()
+		}
+		return nil
+	}
+	err := b.DropCopy()
+	if err == nil {
+		err = b.s.removeTree(b.s.batch(Building, b.seq))
+	}
+	if err != nil {
 		b.s.log.Warn("discarded batch stays in building/ until the next start", "batch", b.seq, "err", err)
 	}
 	return nil
@@ -337,14 +353,15 @@ func (b *Batch) discard() error {
 
 // File is one file of an open batch.
 type File struct {
-	b      *Batch
-	name   string
-	h      Handle
-	w      *bufio.Writer
-	sum    hash.Hash
-	size   int64
-	err    error // first failure; the batch cannot be committed any more
-	closed bool
+	b       *Batch
+	name    string
+	h       Handle
+	w       *bufio.Writer
+	sum     hash.Hash
+	size    int64
+	written *atomic.Int64 // where its bytes are counted
+	err     error         // first failure; the batch, or its second copy, cannot be committed any more
+	closed  bool
 }
 
 var _ io.WriteCloser = (*File)(nil)
@@ -360,7 +377,7 @@ func (f *File) Write(p []byte) (int, error) {
 	n, err := f.w.Write(p)
 	f.sum.Write(p[:n])
 	f.size += int64(n)
-	f.b.written.Add(int64(n))
+	f.written.Add(int64(n))
 	if err != nil {
 		f.err = fmt.Errorf("batch %d: write %s: %w", f.b.seq, f.name, full(err))
 	}

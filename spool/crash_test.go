@@ -17,7 +17,11 @@ const crashLines = 34
 
 // run starts a fresh world whose first process dies at the n-th change of the disk. done: it got through.
 func crashAt(tb testing.TB, n int, deaf func(faultfs.Op, string) bool) (w *world, f *faultfs.FS, done bool) {
-	w, f = newWorld(tb, crashLines), faultfs.New()
+	return newWorld(tb, crashLines).crashAt(n, deaf)
+}
+
+func (w *world) crashAt(n int, deaf func(faultfs.Op, string) bool) (_ *world, f *faultfs.FS, done bool) {
+	f = faultfs.New()
 	f.Deafen(deaf)
 	f.Inject(faultfs.Fault{Op: faultfs.Change, N: n, Kill: true})
 	err := w.daemon(f)

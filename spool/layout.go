@@ -36,7 +36,7 @@ const (
 	Quarantine Place = "quarantine"
 )
 
-var topDirs = []string{string(Building), string(Outbox), string(Shipped), string(Quarantine), ledgerDir, rejectsDir}
+var topDirs = []string{string(Building), string(Outbox), string(Shipped), string(Quarantine), ledgerDir, rejectsDir, copiesDir}
 
 const (
 	ledgerDir  = "ledger"

@@ -30,6 +30,8 @@ type Manifest struct {
 	// Totals are cumulative since the first batch of this instance, this batch included.
 	Totals  Counts   `json:"totals"`
 	Objects []Object `json:"objects"`
+	// Copy says what became of the second copy; nil when none is configured.
+	Copy *CopyCounts `json:"copy,omitempty"`
 	// CRC is the CRC-32C, in hex, of the manifest encoded with an empty CRC.
 	CRC string `json:"crc"`
 }

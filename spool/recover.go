@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,7 +73,7 @@ func open(dir string, opt Options, force bool) (*Spool, error) {
 	s := &Spool{
 		layout: l, opt: opt, log: opt.Log, lock: lock,
 		records: map[uint64]*record{}, complaints: map[uint64]string{}, changed: make(chan struct{}),
-		ledger: ledger{layout: l},
+		ledger: ledger{layout: l}, copies: newCopies(l, opt.Log),
 	}
 	if err := s.recover(force); err != nil {
 		return nil, errors.Join(err, lock.Close())
@@ -126,6 +127,9 @@ func (s *Spool) recover(force bool) error {
 			return err
 		}
 	}
+	if err := s.copies.recover(func(seq uint64) (bool, error) { return f.committed(s.layout, seq) }); err != nil {
+		return fmt.Errorf("open spool: %w", err)
+	}
 	s.dropBuilding()
 	if s.formatErr != nil {
 		// Known batches are still delivered and released; nothing is repaired beside what is not understood.
@@ -167,7 +171,7 @@ func (s *Spool) dropBuilding() {
 	}
 	for _, e := range entries {
 		if err := s.removeTree(filepath.Join(s.top(string(Building)), e.Name())); err != nil {
-			if n, ok := parseSeq(e.Name()); ok {
+			if n, ok := parseSeq(strings.TrimSuffix(e.Name(), copySuffix)); ok {
 				s.seq = max(s.seq, n)
 			}
 			s.log.Warn("unfinished batch cannot be removed", "err", err)

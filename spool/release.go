@@ -105,7 +105,7 @@ func (s *Spool) Ack(ref Ref) error {
 	}
 	r.acked[ref.Index] = true
 	if r.waiting() { // the last one is recorded by the release itself
-		if err := s.writeAck(ref.Seq, r.m.Objects[ref.Index].File); err != nil {
+		if err := s.appendAck(s.file(Outbox, ref.Seq, acksName), r.m.Objects[ref.Index].File); err != nil {
 			s.log.Warn("acknowledgement kept in memory only; after a restart the object is offered once more",
 				"batch", ref.Seq, "err", err)
 		}
@@ -116,8 +116,8 @@ func (s *Spool) Ack(ref Ref) error {
 	return err
 }
 
-func (s *Spool) writeAck(seq uint64, file string) error {
-	f, err := s.fs.OpenFile(s.file(Outbox, seq, acksName), os.O_WRONLY|os.O_APPEND|os.O_CREATE, modeRecord)
+func (l layout) appendAck(acks, file string) error {
+	f, err := l.fs.OpenFile(acks, os.O_WRONLY|os.O_APPEND|os.O_CREATE, modeRecord)
 	if err != nil {
 		return err
 	}

@@ -153,6 +153,22 @@ func (l layout) syncFile(name string) error {
 	return errors.Join(unsynced(f.Sync()), f.Close())
 }
 
+// committed reports whether a batch ever became true.
+func (f *findings) committed(l layout, seq uint64) (bool, error) {
+	_, quarantined := f.quarantine[seq]
+	_, damaged := f.damaged[seq]
+	_, logged := f.ledger.last[seq]
+	if quarantined || damaged || logged || f.records[seq] != nil {
+		return true, nil
+	}
+	found := false
+	err := readLedger(l.fs, l.dir, func(e Entry) error { // released long ago, while its copy could not be moved
+		found = found || e.Seq == seq
+		return nil
+	})
+	return found, err
+}
+
 // newest is the manifest that holds the position: the highest sound one, wherever it is.
 func (f *findings) newest() *Manifest {
 	var best *Manifest

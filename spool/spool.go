@@ -62,6 +62,8 @@ type Options struct {
 	MinFree int64
 	// Reserve is the part of MaxSize, and of MinFree, that only BeginReserve may use.
 	Reserve int64
+	// CopyMaxSize bounds the bytes of second copies that wait; 0 is no bound. Beyond it copies are skipped, by name.
+	CopyMaxSize int64
 	// RejectQuota bounds the original bytes kept of rejected lines; default 64 MiB. Beyond it range and hash
 	// are kept.
 	RejectQuota int64
@@ -103,6 +105,7 @@ type Spool struct {
 	used        int64 // bytes of committed batches
 	rejectBytes int64
 	open        *Batch
+	copies      *Copies
 	changed     chan struct{} // closed and replaced when Pending may have changed
 	complaints  map[uint64]string
 }
@@ -238,6 +241,7 @@ func (s *Spool) Close() error {
 		err = s.open.discard()
 	}
 	s.failed = ErrClosed
+	s.copies.close()
 	return errors.Join(err, s.lock.Close())
 }
 

@@ -26,6 +26,8 @@ type State struct {
 	Sources  []SourcePin `json:"sources,omitempty"`
 	// RejectBytes is the size of rejects/.
 	RejectBytes int64 `json:"rejectBytes"`
+	// Copies is the queue of second copies.
+	Copies CopyUsage `json:"copies"`
 	// Problem is what Open would refuse, or what stopped intake: a *StateError or *FormatError.
 	Problem error `json:"-"`
 }
@@ -110,6 +112,9 @@ func (l layout) state() (State, error) {
 		st.Problem = &StateError{Kind: Copied, Dir: l.dir}
 	}
 	st.Last, st.RejectBytes = f.newest(), f.rejectBytes
+	if st.Copies, err = l.readCopies(); err != nil {
+		return st, err
+	}
 	var pending int64
 	for seq, r := range f.records {
 		info := BatchInfo{Seq: seq, Place: r.place, Manifest: &r.m, Bytes: r.bytes}

@@ -36,9 +36,11 @@ type world struct {
 	tb    testing.TB
 	lines int
 	lake  map[string]string // key -> content
-	run   int               // processes so far: batches are cut and encoded differently in each
-	at    int               // highest position a Commit returned or an Open showed
-	seqs  map[uint64]string // number -> position of every batch a Commit returned for
+	// second is where the second copies go; nil: none are made.
+	second map[string]string
+	run    int               // processes so far: batches are cut and encoded differently in each
+	at     int               // highest position a Commit returned or an Open showed
+	seqs   map[uint64]string // number -> position of every batch a Commit returned for
 	// lenient: a batch may be lost to quarantine and its lines read again.
 	lenient bool
 	faults  []string
@@ -88,6 +90,11 @@ func (w *world) daemonWith(f *faultfs.FS, opt spool.Options) error {
 		}
 		for refs := s.Pending(); len(refs) > keep; refs = s.Pending() {
 			if err := w.deliver(s, refs[0]); err != nil {
+				return err
+			}
+		}
+		for refs := s.Copies().Pending(); len(refs) > keep; refs = s.Copies().Pending() {
+			if err := w.deliverCopy(s.Copies(), refs[0]); err != nil {
 				return err
 			}
 		}
@@ -169,6 +176,18 @@ func (w *world) batch(s *spool.Spool, from int) error {
 		o.Key = fmt.Sprintf("ext/%s/node-%s-%d-%d-%s.parquet", src, s.Instance(), b.Seq(), i, f.Sum()[:16])
 		m.Objects = append(m.Objects, o)
 	}
+	if w.second != nil && m.Counts.Shipped > 0 {
+		m.Copy = &spool.CopyCounts{Rows: m.Counts.Shipped}
+		if err := w.copy(s, b, content); err != nil {
+			if errors.Is(err, faultfs.ErrKilled) {
+				return err
+			}
+			m.Copy = &spool.CopyCounts{Skipped: m.Counts.Shipped, Reason: err.Error()}
+			if err := b.DropCopy(); errors.Is(err, faultfs.ErrKilled) {
+				return err
+			}
+		}
+	}
 	if err := b.Commit(m); err != nil {
 		return err
 	}
@@ -178,6 +197,31 @@ func (w *world) batch(s *spool.Spool, from int) error {
 	w.seqs[b.Seq()] = string(m.Position)
 	w.at = max(w.at, to)
 	return nil
+}
+
+// copy writes the lines of a batch a second time.
+func (w *world) copy(s *spool.Spool, b *spool.Batch, content map[string]string) error {
+	var objects []spool.Object
+	for i, src := range []string{"a", "b"} {
+		if content[src] == "" {
+			continue
+		}
+		o := spool.Object{File: fmt.Sprintf("%d.json.gz", i), Destination: otherDest, Source: "copy"}
+		f, err := b.CreateCopy(o.File)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(f, "run %d\n%s", w.run, content[src]); err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		o.Bytes, o.SHA256 = f.Size(), f.Sum()
+		o.Key = fmt.Sprintf("%s/%d-%d-%s", s.Instance(), b.Seq(), i, f.Sum()[:16])
+		objects = append(objects, o)
+	}
+	return b.SealCopy(objects)
 }
 
 // deliver is the uploader: read, hash, put if absent, acknowledge.
@@ -205,6 +249,27 @@ func (w *world) deliver(s *spool.Spool, ref spool.Ref) error {
 	}
 	w.lake[ref.Object.Key] = string(data)
 	return s.Ack(ref)
+}
+
+// deliverCopy is the uploader of the second copies.
+func (w *world) deliverCopy(c *spool.Copies, ref spool.Ref) error {
+	f, _, err := c.OpenObject(ref)
+	if errors.Is(err, spool.ErrCorrupt) {
+		w.fault("second copy of batch %d handed out damaged: %v", ref.Seq, err)
+		return c.Quarantine(ref.Seq, err.Error())
+	}
+	if err != nil {
+		return err
+	}
+	data, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != ref.Object.SHA256 {
+		w.fault("second copy of batch %d: bytes of %s do not match", ref.Seq, ref.Object.File)
+	}
+	w.second[ref.Object.Key] = string(data)
+	return c.Ack(ref)
 }
 
 func readAll(f *faultfs.FS, name string) ([]byte, error) {
@@ -288,6 +353,53 @@ func (w *world) judgeEnd(f *faultfs.FS) {
 		}
 	}
 	w.judgeChain(f)
+	if w.second != nil {
+		w.judgeCopies(f)
+	}
+}
+
+// judgeCopies: each event that was shipped is in the second copy once, unless its batch says that it was skipped.
+func (w *world) judgeCopies(f *faultfs.FS) {
+	copied := map[int]int{}
+	for _, content := range w.second {
+		for line := range strings.Lines(content) {
+			var n int
+			if _, err := fmt.Sscanf(line, "line %d", &n); err == nil {
+				copied[n]++
+			}
+		}
+	}
+	skipped := map[int]bool{}
+	err := spool.ReadLedgerFS(f, root, func(e spool.Entry) error {
+		if m := e.Manifest; m != nil && m.Copy != nil && m.Copy.Skipped > 0 {
+			for n := m.Ranges[0].From; n < m.Ranges[0].To; n++ {
+				skipped[int(n)] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.fault("ledger: %v", err)
+	}
+	for n := range w.lines {
+		want := 1
+		if filtered(n) || rejected(n) {
+			want = 0
+		}
+		late := skipped[n] && copied[n] < want
+		again := w.lenient && copied[n] > want && want == 1
+		if copied[n] != want && !late && !again {
+			w.fault("line %d in the second copy %d times, want %d", n, copied[n], want)
+		}
+	}
+	if u, err := spool.ReadFS(f, root); err != nil || u.Copies.Objects > 0 {
+		w.fault("second copies left: %+v, %v", u.Copies, err)
+	}
+	for _, dir := range []string{"building", "copies"} {
+		if entries, err := f.ReadDir(path.Join(root, dir)); err != nil || len(entries) > 0 {
+			w.fault("%s/ holds %v, %v", dir, entries, err)
+		}
+	}
 }
 
 // judgeChain checks ledger, totals and the accounting identity.
