@@ -148,6 +148,7 @@ type Copy struct {
 	OCSFJSON string `yaml:"ocsf_json"` // s3://bucket[/prefix] or file:///directory; empty is off
 	Region   string `yaml:"region"`    // empty: lake.region
 	RoleARN  string `yaml:"role_arn"`  // empty: the daemon's own credentials
+	MaxSize  Size   `yaml:"max_size"`  // of what waits; beyond it copies are skipped and counted
 }
 
 // Log says what is logged, how and where to.

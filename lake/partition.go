@@ -178,11 +178,10 @@ func ParseKey(key string) (Contract, Partition, string, error) {
 // The digest makes it true that the same key means the same bytes, so that a store that already has the key may be
 // taken for success. Node and instance are checked, never escaped.
 func ObjectName(node, instance string, seq uint64, n int, sha256 [32]byte) (string, error) {
-	stem, err := objectStem(node, instance, seq, n, sha256)
-	return stem + ".parquet", err
+	return objectName(node, instance, seq, n, sha256, ".parquet")
 }
 
-func objectStem(node, instance string, seq uint64, n int, sha256 [32]byte) (string, error) {
+func objectName(node, instance string, seq uint64, n int, sha256 [32]byte, suffix string) (string, error) {
 	if !nodePattern.MatchString(node) || dotted(node) {
 		return "", fmt.Errorf("node %q is not 1 to 64 letters, digits or . _ -", node)
 	}
@@ -192,5 +191,5 @@ func objectStem(node, instance string, seq uint64, n int, sha256 [32]byte) (stri
 	if n < 0 {
 		return "", fmt.Errorf("object number %d is negative", n)
 	}
-	return fmt.Sprintf("%s-%s-%d-%d-%x", node, instance, seq, n, sha256[:8]), nil
+	return fmt.Sprintf("%s-%s-%d-%d-%x%s", node, instance, seq, n, sha256[:8], suffix), nil
 }

@@ -30,6 +30,5 @@ func CopyKey(prefix string, p Partition, name string) (string, error) {
 
 // CopyName is ObjectName for an object of the second copy.
 func CopyName(node, instance string, seq uint64, n int, sha256 [32]byte) (string, error) {
-	stem, err := objectStem(node, instance, seq, n, sha256)
-	return stem + ".json.gz", err
+	return objectName(node, instance, seq, n, sha256, ".json.gz")
 }

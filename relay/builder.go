@@ -23,6 +23,7 @@ const maxPartitions = 12
 type builder struct {
 	opt      *Options
 	encoders map[*ocsf.Class][]*lake.Encoder // idle encoders: their buffers are worth keeping
+	copier   *copier                         // nil: no second copy is wanted
 
 	batch    Batch
 	began    time.Time // when the first line was consumed
@@ -52,6 +53,9 @@ type object struct {
 
 func newBuilder(opt *Options) *builder {
 	b := &builder{opt: opt, encoders: make(map[*ocsf.Class][]*lake.Encoder)}
+	if opt.Copy != nil {
+		b.copier = &copier{to: opt.Copy, opt: opt}
+	}
 	b.clear()
 	return b
 }
@@ -76,6 +80,9 @@ func (b *builder) begin(now time.Time, volatile bool) error {
 		return fmt.Errorf("begin batch: %w", err)
 	}
 	b.batch, b.began = batch, now
+	if b.copier != nil {
+		b.copier.begin(batch)
+	}
 	return nil
 }
 
@@ -135,6 +142,9 @@ func (b *builder) add(s *Source, ev *ocsf.Event) error {
 		return fmt.Errorf("write %s: %w", o.info.File, err)
 	}
 	b.counts.Shipped++
+	if b.copier != nil {
+		b.copier.add(key, ev)
+	}
 	return nil
 }
 
@@ -230,6 +240,9 @@ func (b *builder) seal(position tailer.Position, now time.Time) (spool.Manifest,
 			}
 		}
 		m.Objects = append(m.Objects, o.info)
+	}
+	if b.copier != nil && b.counts.Shipped > 0 {
+		m.Copy = b.copier.seal()
 	}
 	m.Seq = b.batch.Seq()
 	if err := b.batch.Commit(m); err != nil {

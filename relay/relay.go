@@ -59,6 +59,8 @@ type Options struct {
 	Node     string // part of every object name
 	Instance string // part of every object name: the state directory's random id
 
+	Copy *CopyTo // a second copy of the events; nil: none
+
 	Position tailer.Position // the last committed one
 
 	Interval      time.Duration // from the first consumed line to the seal
@@ -86,6 +88,7 @@ type Relay struct {
 	flush     chan chan error
 	input     outage // of the input
 	output    outage // of the store
+	copying   outage // of the second copy
 	stats     board
 }
 
@@ -261,6 +264,11 @@ func (r *Relay) sealAt(position tailer.Position, why string) error {
 	r.output.over(r.opt.Log, "spool takes batches again")
 	r.opt.Log.Info("batch sealed", "batch", m.Seq, "why", why, "read", m.Counts.Read, "rows", m.Counts.Shipped, "bytes", objectBytes(m),
 		"filtered", m.Counts.Filtered, "rejected", m.Counts.Rejected, "objects", len(m.Objects))
+	if m.Copy != nil && m.Copy.Skipped > 0 {
+		r.copying.begin(r.opt.Log, slog.LevelError, "second copy of a batch skipped; the lake gets it all the same", r.build.copier.err)
+	} else if m.Copy != nil {
+		r.copying.over(r.opt.Log, "second copy is written again")
+	}
 	if m.Counts.Rejected > 0 {
 		r.opt.Log.Warn("lines rejected, see rejects/", "batch", m.Seq, "rejected", m.Counts.Rejected)
 	}

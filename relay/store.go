@@ -50,6 +50,14 @@ func (s spoolStore) Begin(volatile bool) (Batch, error) {
 
 type spoolBatch struct{ *spool.Batch }
 
+func (b spoolBatch) CreateCopy(name string) (File, error) {
+	f, err := b.Batch.CreateCopy(name)
+	if err != nil {
+		return nil, err // not a File that holds a nil pointer
+	}
+	return f, nil
+}
+
 func (b spoolBatch) Create(name string) (File, error) {
 	f, err := b.Batch.Create(name)
 	if err != nil {

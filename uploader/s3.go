@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -183,7 +184,7 @@ func (s *S3) input(bucket string, o spool.Object, sum []byte) *s3.PutObjectInput
 		Bucket:         aws.String(bucket),
 		Key:            aws.String(o.Key),
 		ContentLength:  aws.Int64(o.Bytes),
-		ContentType:    aws.String("application/vnd.apache.parquet"),
+		ContentType:    aws.String(contentType(o.Key)),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum)),
 		IfNoneMatch:    aws.String("*"),
 		StorageClass:   types.StorageClass(s.aws.opt.StorageClass),
@@ -193,6 +194,15 @@ func (s *S3) input(bucket string, o spool.Object, sum []byte) *s3.PutObjectInput
 		in.SSEKMSKeyId = aws.String(s.aws.opt.KMSKeyID)
 	}
 	return in
+}
+
+// contentType tells browsers and bucket tools what an object is. No Content-Encoding: a client that unpacks on the way would
+// hold other bytes than the checksum is of.
+func contentType(key string) string {
+	if strings.HasSuffix(key, ".gz") {
+		return "application/gzip"
+	}
+	return "application/vnd.apache.parquet"
 }
 
 // withPayloadHash signs the request for a body with this SHA-256 instead of reading the body for it.

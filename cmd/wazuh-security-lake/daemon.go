@@ -72,7 +72,7 @@ func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
 	if err := checkInput(loaded.Config.Input); err != nil {
 		return err
 	}
-	s, err := d.openSpool(loaded.Config.Spool)
+	s, err := d.openSpool(loaded.Config)
 	if err != nil {
 		return err
 	}
@@ -104,12 +104,13 @@ func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
 	return nil
 }
 
-func (d *daemon) openSpool(c config.Spool) (*spool.Spool, error) {
-	s, err := spool.Open(c.Dir, spool.Options{MaxSize: c.MaxSize.Bytes(), MinFree: c.MinFree.Bytes(), Log: d.log, Crash: d.crash})
+func (d *daemon) openSpool(c config.Config) (*spool.Spool, error) {
+	s, err := spool.Open(c.Spool.Dir, spool.Options{MaxSize: c.Spool.MaxSize.Bytes(), MinFree: c.Spool.MinFree.Bytes(),
+		CopyMaxSize: c.Copy.MaxSize.Bytes(), Log: d.log, Crash: d.crash})
 	if err == nil {
 		return s, nil
 	}
-	return nil, spoolFault(c.Dir, err)
+	return nil, spoolFault(c.Spool.Dir, err)
 }
 
 // spoolFault gives the errors of spool.Open their exit codes and remedies.
@@ -136,6 +137,7 @@ type generation struct {
 	cfg      config.Config
 	relay    *relay.Relay
 	uploader *uploader.Uploader
+	copies   *uploader.Uploader // of the second copy; nil without one
 	status   *statusFile
 	closers  []func() error
 	work     sync.WaitGroup // what supervise started and waits for
@@ -178,7 +180,15 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 	g.status = newStatusFile(filepath.Join(c.Spool.Dir, statusName), node)
 	g.uploader = uploader.New(d.spool, putter, uploader.Options{Concurrency: c.Upload.Concurrency, MaxRate: c.Upload.MaxRate.Bytes(),
 		Log: d.log, OnAttempt: func(uploader.Attempt) { g.status.changed() }})
+	copies, closeCopies, err := openCopies(ctx, c, d.spool, d.log, func(uploader.Attempt) { g.status.changed() })
+	if err != nil {
+		return nil, err
+	}
+	if copies != nil {
+		g.copies, g.closers = copies, append(g.closers, closeCopies)
+	}
 	g.relay = relay.New(relay.Options{
+		Copy:  copyTo(c.Copy),
 		Lines: d.input.tailer, Store: relay.FromSpool(d.spool), Sources: sources, Filter: relayFilter(c.Filter), Encoder: encoderOptions(),
 		Node: node, Instance: d.spool.Instance(), Position: position,
 		Interval: c.Batch.Interval.Std(), MinSize: c.Batch.MinSize.Bytes(), MaxWait: c.Batch.MaxWait.Std(), MaxObjectSize: c.Batch.MaxObjectSize.Bytes(),
@@ -267,7 +277,7 @@ func (g *generation) shutdown(stop func() error) error {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), shipOnStop)
 		defer cancel()
-		if err := g.uploader.Drain(ctx); err != nil {
+		if err := errors.Join(g.uploader.Drain(ctx), g.drainCopies(ctx)); err != nil {
 			g.d.log.Warn("not everything was shipped; it goes first after the next start", "err", err)
 		}
 		done <- nil

@@ -119,6 +119,16 @@ func drainOpen(ctx context.Context, g *global, c config.Config, s *spool.Spool, 
 			return undelivered(err)
 		}
 	}
+	copies, closeCopies, err := openCopies(ctx, c, s, log, nil)
+	if err != nil {
+		return err
+	}
+	if copies != nil {
+		defer closeCopies() //nolint:errcheck // as above
+		if err := copies.Drain(ctx); err != nil {
+			fmt.Fprintf(g.std.err, "the lake has everything; second copies (copy.ocsf_json) stay behind: %v\n", err)
+		}
+	}
 	if st := s.Totals(); st.Quarantined > 0 {
 		fmt.Fprintf(g.std.err, "%d alerts are in quarantine and stay there: see spool list\n", st.Quarantined)
 	}

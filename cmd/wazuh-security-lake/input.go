@@ -74,14 +74,7 @@ func logTailerEvent(log *slog.Logger) func(tailer.Event) {
 
 // openPutter opens the configured destination.
 func openPutter(ctx context.Context, c config.Config, log *slog.Logger) (*uploader.Destinations, error) {
-	opt := uploader.S3Options{
-		Region: c.Lake.Region, S3Endpoint: c.Lake.S3Endpoint, STSEndpoint: c.Lake.STSEndpoint, PathStyle: c.Lake.PathStyle,
-		FIPS: c.Lake.FIPS, DualStack: c.Lake.DualStack, AllowHTTP: c.Lake.AllowHTTP, CAFile: c.Lake.CAFile, Proxy: c.Lake.Proxy,
-		KMSKeyID: c.Lake.KMSKeyID, StorageClass: c.Lake.StorageClass, Node: c.Node, Log: log, Sources: make(map[string]uploader.Role),
-	}
-	for _, s := range c.ResolvedSources() {
-		opt.Sources[s.Name] = uploader.Role{RoleARN: s.RoleARN, ExternalID: s.ExternalID, Region: s.Region}
-	}
+	opt := s3Options(c, log)
 	destination := c.Lake.Destination
 	if destination == "" { // every source has its own s3_location
 		destination = "s3://" + bucketOf(c.Sources[0].S3Location)
@@ -91,6 +84,19 @@ func openPutter(ctx context.Context, c config.Config, log *slog.Logger) (*upload
 		return nil, fail(exitConfig, "mend the lake section of the configuration", err)
 	}
 	return d, nil
+}
+
+// s3Options are how to reach S3 and STS, with a role for each source.
+func s3Options(c config.Config, log *slog.Logger) uploader.S3Options {
+	opt := uploader.S3Options{
+		Region: c.Lake.Region, S3Endpoint: c.Lake.S3Endpoint, STSEndpoint: c.Lake.STSEndpoint, PathStyle: c.Lake.PathStyle,
+		FIPS: c.Lake.FIPS, DualStack: c.Lake.DualStack, AllowHTTP: c.Lake.AllowHTTP, CAFile: c.Lake.CAFile, Proxy: c.Lake.Proxy,
+		KMSKeyID: c.Lake.KMSKeyID, StorageClass: c.Lake.StorageClass, Node: c.Node, Log: log, Sources: make(map[string]uploader.Role),
+	}
+	for _, s := range c.ResolvedSources() {
+		opt.Sources[s.Name] = uploader.Role{RoleARN: s.RoleARN, ExternalID: s.ExternalID, Region: s.Region}
+	}
+	return opt
 }
 
 // bucketOf returns the bucket of an s3://bucket/... location.

@@ -61,7 +61,7 @@ func (g *generation) startPipeline(ctx context.Context) *pipeline {
 	p.readCtx, p.stopRelay = context.WithCancel(ctx)
 	uploadCtx, p.stopUpload = context.WithCancel(ctx)
 	go func() { p.relayed <- g.relay.Run(p.readCtx) }()
-	go func() { p.uploaded <- g.uploader.Run(uploadCtx) }()
+	go func() { p.uploaded <- g.upload(uploadCtx) }()
 	return p
 }
 
@@ -94,7 +94,7 @@ func (p *pipeline) flush() {
 		if err != nil {
 			g.d.log.Error("flush failed", "err", err)
 		}
-		g.uploader.Kick()
+		g.kick()
 		select {
 		case p.answers <- g.answer(asked, err):
 		case <-p.readCtx.Done():
@@ -126,7 +126,7 @@ func (p *pipeline) drain() {
 				}
 				return
 			}
-			g.uploader.Kick()
+			g.kick()
 			timer, release := g.d.clock.Timer(drainRetry)
 			select {
 			case <-timer:
@@ -142,7 +142,7 @@ func (p *pipeline) drain() {
 // awaitEmpty tells when nothing waits in the spool any more. Intake must have ended.
 func (p *pipeline) awaitEmpty(ctx context.Context) {
 	g := p.g
-	g.uploader.Kick()
+	g.kick()
 	g.work.Go(func() {
 		for {
 			changed := g.d.spool.Changed() // before Pending, so that no change falls in between
@@ -208,6 +208,7 @@ func (g *generation) supervise(ctx context.Context) (*config.Loaded, error) {
 			g.d.notify.stopping()
 			g.d.asks.drain = drainDone
 			err := p.stop()
+			g.shipCopies()
 			g.status.write(g)
 			g.d.log.Info("drained: nothing is left to ship, exiting")
 			return nil, err

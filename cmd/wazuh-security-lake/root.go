@@ -82,10 +82,6 @@ func (g *global) load() (*config.Loaded, error) {
 		return nil, fail(exitConfig, "mend the values named above; `wazuh-security-lake check-config` shows the effective configuration",
 			fmt.Errorf("configuration is not valid:\n%w", err))
 	}
-	if loaded.Config.Copy.OCSFJSON != "" {
-		return nil, fail(exitConfig, "remove copy.ocsf_json (and S3_BUCKET_OCSF)",
-			errors.New("copy.ocsf_json: this version does not write a second copy yet, and will not pretend to"))
-	}
 	return loaded, nil
 }
 
