@@ -180,6 +180,7 @@ func Default() Config {
 		Sources: []Source{source},
 		OCSF:    OCSF{Severity: IntList{4, 8, 11, 15}, RawData: RawFullLog},
 		Batch:   Batch{Interval: 5 * Minute, MaxObjectSize: 256 * MiB, MaxWait: Hour},
+		Copy:    Copy{MaxSize: 1 * GiB},
 		Spool:   Spool{Dir: "/var/lib/wazuh-security-lake", MaxSize: 4 * GiB, MinFree: 1 * GiB},
 		Upload:  Upload{Concurrency: 4},
 		Log:     Log{Level: "info", Format: "auto"},

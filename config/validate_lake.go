@@ -229,6 +229,15 @@ func (c *checker) location(at, got string) {
 	}
 }
 
+// lakeBucket reports that a bucket is one the lake's objects go to.
+func (c *checker) lakeBucket(bucket string) bool {
+	is := func(location string) bool {
+		b, _, _ := strings.Cut(strings.TrimPrefix(location, "s3://"), "/")
+		return strings.HasPrefix(location, "s3://") && b == bucket
+	}
+	return is(c.cfg.Lake.Destination) || slices.ContainsFunc(c.cfg.Sources, func(s Source) bool { return is(s.S3Location) })
+}
+
 func (c *checker) copy() {
 	to := c.cfg.Copy
 	c.region("copy.region", to.Region, false)
@@ -247,7 +256,7 @@ func (c *checker) copy() {
 		}
 		if !ok {
 			c.fault(at, "must be s3://BUCKET[/PREFIX]", to.OCSFJSON, "")
-		} else if to.OCSFJSON == c.cfg.Lake.Destination {
+		} else if c.lakeBucket(bucket) {
 			c.fault(at, "must not be the bucket of the Security Lake", to.OCSFJSON, "the crawler would meet objects that are no Parquet")
 		}
 	case "file":

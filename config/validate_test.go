@@ -130,6 +130,10 @@ func TestValidate(t *testing.T) {
 			map[string]string{"copy.ocsf_json": "s3://aws-security-data-lake-us-east-1-example"},
 			[]string{`copy.ocsf_json: must not be the bucket of the Security Lake, got "s3://aws-security-data-lake-us-east-1-example"; the crawler would meet objects that are no Parquet`},
 		},
+		"copy below a prefix of the lake's bucket": {
+			map[string]string{"copy.ocsf_json": "s3://aws-security-data-lake-us-east-1-example/copy"},
+			[]string{`copy.ocsf_json: must not be the bucket of the Security Lake, got "s3://aws-security-data-lake-us-east-1-example/copy"; the crawler would meet objects that are no Parquet`},
+		},
 		"copy with prefix": {map[string]string{"copy.ocsf_json": "s3://bucket/wazuh/ocsf/", "copy.region": "eu-west-1", "copy.role_arn": "arn:aws:iam::123456789012:role/x"}, nil},
 		"lake values": {
 			map[string]string{"lake.region": "us-east", "lake.account_id": "12345", "lake.role_arn": "arn:aws:iam::1:role/x", "lake.external_id": "hunter2 hunter2", "lake.kms_key_id": "a b",

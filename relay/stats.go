@@ -17,6 +17,7 @@ type Stats struct {
 	OutputError   string           `json:"outputError"`   // "" while the store takes batches
 	Batches       int64            `json:"batches"`       // sealed
 	Gaps          int64            `json:"gaps"`          // in sealed batches
+	Uncopied      int64            `json:"uncopied"`      // events of sealed batches that the second copy lacks
 	Filtered      map[string]int64 `json:"filtered"`      // by reason, in sealed batches
 	Rejected      map[string]int64 `json:"rejected"`      // by reason, in sealed batches
 }
@@ -43,6 +44,9 @@ func (r *Relay) count(m spool.Manifest, filtered, rejected map[string]int64) {
 	s := &r.stats.last
 	s.Batches++
 	s.Gaps += int64(len(m.Gaps))
+	if m.Copy != nil {
+		s.Uncopied += m.Copy.Skipped
+	}
 	s.Filtered, s.Rejected = sum(s.Filtered, filtered), sum(s.Rejected, rejected)
 }
 

@@ -132,7 +132,7 @@ func drainOpen(ctx context.Context, g *global, c config.Config, s *spool.Spool, 
 	if st := s.Totals(); st.Quarantined > 0 {
 		fmt.Fprintf(g.std.err, "%d alerts are in quarantine and stay there: see spool list\n", st.Quarantined)
 	}
-	_, err := fmt.Fprintf(g.std.out, "drained: %d objects shipped, nothing is left in the spool; alerts not read yet stay in Wazuh's files\n", waiting)
+	_, err = fmt.Fprintf(g.std.out, "drained: %d objects shipped, nothing is left in the spool; alerts not read yet stay in Wazuh's files\n", waiting)
 	return err
 }
 

@@ -66,6 +66,26 @@ func (g *generation) shipCopies() {
 	}
 }
 
+// shipping is every uploader of a generation: that of the lake and, if there is one, that of the second copy.
+type shipping []*uploader.Uploader
+
+// Stats returns the sources of all of them.
+func (s shipping) Stats() []uploader.SourceStats {
+	var out []uploader.SourceStats
+	for _, u := range s {
+		out = append(out, u.Stats()...)
+	}
+	return out
+}
+
+// shipping lists the uploaders of the generation.
+func (g *generation) shipping() shipping {
+	if g.copies == nil {
+		return shipping{g.uploader}
+	}
+	return shipping{g.uploader, g.copies}
+}
+
 // openCopies makes the uploader of the second copies. It is nil when none is configured and none is left from before. A
 // provider role may not write outside of its source, so the copy never uses one: it has its own role or the daemon's own
 // credentials. Encryption key and storage class of the lake are not those of another bucket either.

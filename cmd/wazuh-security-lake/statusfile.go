@@ -70,7 +70,7 @@ func (g *generation) announce() {
 func (g *generation) tell() string {
 	st := g.relay.Stats()
 	waiting, failing := 0, ""
-	for _, s := range g.uploader.Stats() {
+	for _, s := range g.shipping().Stats() {
 		waiting += s.Waiting
 		if s.Health != uploader.HealthOK {
 			failing += fmt.Sprintf(", %s %s", s.Source, s.Health)
@@ -86,8 +86,8 @@ func (g *generation) tell() string {
 // write replaces status.json. A failure is not worth a line: what it shows is also in the log.
 func (s *statusFile) write(g *generation) {
 	s.live.Updated = g.d.clock.Now().UTC()
-	s.live.Relay, s.live.Sources = g.relay.Stats(), g.uploader.Stats()
 	s.live.Flush, s.live.Drain = g.d.asks.flushed, g.d.asks.drain
+	s.live.Relay, s.live.Sources = g.relay.Stats(), g.shipping().Stats()
 	data, err := json.MarshalIndent(s.live, "", "  ")
 	if err != nil {
 		return
