@@ -80,8 +80,10 @@ func TestCreateLeavesRightDirectoriesAlone(t *testing.T) {
 	}
 	dir := newInbox(t, Options{GID: own}).dir
 	denied := Options{
-		GID:   own,
-		chmod: func(name string, mode fs.FileMode) error { return fmt.Errorf("chmod %s %v: %w", name, mode, syscall.EPERM) },
+		GID: own,
+		chmod: func(name string, mode fs.FileMode) error {
+			return fmt.Errorf("chmod %s %v: %w", name, mode, syscall.EPERM)
+		},
 		chown: func(name string, _, _ int) error { return fmt.Errorf("chown %s: %w", name, syscall.EPERM) },
 	}
 	if _, err := Create(dir, denied); err != nil {
