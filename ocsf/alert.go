@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 // Alert is one parsed line of alerts.json: a flat list of leaves in the order of the line. It owns its memory and is
@@ -184,6 +185,15 @@ func (l *Leaf) Int() (int64, bool) {
 }
 
 func blank(text []byte) bool {
+	if len(text) > 0 {
+		switch c := text[0]; c {
+		case '-', 'N', 'n', '(':
+		default:
+			if c > ' ' && c < utf8.RuneSelf {
+				return false // the common case
+			}
+		}
+	}
 	switch string(text) {
 	case "", "-", "N/A", "n/a", "(null)", "null", "NULL", "(none)":
 		return true

@@ -44,7 +44,7 @@ func (x *pathIndex) find(a *Alert, hash uint64, path string) int32 {
 		return -1
 	}
 	mask := uint64(len(x.slots) - 1)
-	for i := slotOf(hash) & mask; ; i = (i + 1) & mask {
+	for i := spread(hash) & mask; ; i = (i + 1) & mask {
 		s := x.slots[i]
 		if s.leaf == 0 {
 			return -1
@@ -61,7 +61,7 @@ func (x *pathIndex) hasLeaf(hash uint64) bool {
 		return false
 	}
 	mask := uint64(len(x.slots) - 1)
-	for i := slotOf(hash) & mask; x.slots[i].leaf != 0; i = (i + 1) & mask {
+	for i := spread(hash) & mask; x.slots[i].leaf != 0; i = (i + 1) & mask {
 		if x.slots[i].hash == hash {
 			return true
 		}
@@ -75,7 +75,7 @@ func (x *pathIndex) insert(a *Alert, hash uint64, leaf int32) int32 {
 		x.grow()
 	}
 	mask := uint64(len(x.slots) - 1)
-	for i := slotOf(hash) & mask; ; i = (i + 1) & mask {
+	for i := spread(hash) & mask; ; i = (i + 1) & mask {
 		s := x.slots[i]
 		if s.leaf == 0 {
 			x.slots[i] = indexSlot{hash, leaf + 1}
@@ -94,7 +94,7 @@ func (x *pathIndex) grow() {
 	x.used = make([]int32, 0, len(x.slots)/2)
 	mask := uint64(len(x.slots) - 1)
 	for _, u := range used {
-		i := slotOf(old[u].hash) & mask
+		i := spread(old[u].hash) & mask
 		for x.slots[i].leaf != 0 {
 			i = (i + 1) & mask
 		}
@@ -103,8 +103,8 @@ func (x *pathIndex) grow() {
 	}
 }
 
-// slotOf folds the upper bits in: the low bits of FNV alone are weak.
-func slotOf(hash uint64) uint64 { return hash ^ hash>>29 }
+// spread folds the upper bits in: the low bits of FNV alone are weak.
+func spread(hash uint64) uint64 { return hash ^ hash>>29 }
 
 // maxObjects bounds the list that hasObject and addObject search; objects beyond it are flattened all the same.
 const maxObjects = 256

@@ -83,21 +83,30 @@ func check(ev *Event) *CheckError {
 // profiles is a set of profiles, one bit each.
 type profiles uint8
 
+const (
+	profileCloud profiles = 1 << iota
+	profileContainer
+	profileDatetime
+	profileHost
+	profileLinuxUsers
+	profileControl
+)
+
 // profileBit returns the bit of a profile, 0 for none or an unknown one.
 func profileBit(name string) profiles {
 	switch name {
 	case ProfileCloud:
-		return 1
+		return profileCloud
 	case ProfileContainer:
-		return 2
+		return profileContainer
 	case ProfileDatetime:
-		return 4
+		return profileDatetime
 	case ProfileHost:
-		return 8
+		return profileHost
 	case ProfileLinuxUsers:
-		return 16
+		return profileLinuxUsers
 	case ProfileSecurityControl:
-		return 32
+		return profileControl
 	}
 	return 0
 }

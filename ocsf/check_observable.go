@@ -53,8 +53,8 @@ func nextStep(path []byte) (step pathStep, rest []byte, ok bool) {
 func (t *ObjectType) hasPath(path []byte, declared profiles) bool {
 	for {
 		step, rest, ok := nextStep(path)
-		i, known := t.slots[string(step.name)]
-		if !known || !t.Attrs[i].active(declared) || step.brackets && !t.Attrs[i].List {
+		i := findName(&t.names, step.name)
+		if i < 0 || !t.Attrs[i].active(declared) || step.brackets && !t.Attrs[i].List {
 			return false
 		}
 		switch a := &t.Attrs[i]; {
@@ -115,8 +115,8 @@ func (ev *Event) textAt(path, text []byte) (found, equal bool) {
 
 func (o *Object) textAt(path, text []byte) (found, equal bool) {
 	step, rest, ok := nextStep(path)
-	i, known := o.Type.slots[string(step.name)]
-	if !ok || !known || !o.Values[i].Set {
+	i := findName(&o.Type.names, step.name)
+	if !ok || i < 0 || !o.Values[i].Set {
 		return false, false
 	}
 	a, v := &o.Type.Attrs[i], &o.Values[i]

@@ -37,8 +37,7 @@ func putAt(t testing.TB, ev *Event, path string, value any) {
 	if slot < 0 {
 		t.Fatalf("%s: no such attribute", path)
 	}
-	v := &o.Values[slot]
-	v.Set = true
+	v := o.set(slot)
 	switch x := value.(type) {
 	case nil:
 		v.Set = false
@@ -292,7 +291,7 @@ func eventCases() map[string]eventCase {
 		"empty string":         {set: with{"message": ""}, attribute: "message", rule: RuleEmpty, judge: "-"},
 		"empty list":           {set: with{"metadata.labels": []string{}}, attribute: "metadata.labels", rule: RuleEmpty, judge: "-"},
 		"empty string in list": {set: with{"metadata.labels": []string{"a", ""}}, attribute: "metadata.labels[1]", rule: RuleEmpty, judge: "-"},
-		"empty list of objects": {change: func(ev *Event) { ev.Root.slot("enrichments", KindObject, true).Set = true },
+		"empty list of objects": {change: func(ev *Event) { ev.Root.set(ev.Root.Type.Slot("enrichments")) },
 			attribute: "enrichments", rule: RuleEmpty, judge: "-"},
 		"empty object":         {change: func(ev *Event) { ev.Root.Struct("remediation") }, attribute: "remediation.desc", rule: RuleRequired},
 		"empty element":        {change: func(ev *Event) { ev.Root.Append("resources") }, attribute: "resources[0]", rule: RuleEmpty, judge: "constraint_at_least_one"},

@@ -114,7 +114,9 @@ func (s *shape) unmapped() *shape {
 // classOf finishes a class.
 func (c catalog) classOf(s *shape, caption string, uid int32, profiles ...string) *Class {
 	root := s.done()
-	return &Class{Name: root.Name, Caption: caption, UID: uid, Version: c.version, Root: root, Profiles: profiles}
+	class := &Class{Name: root.Name, Caption: caption, UID: uid, Version: c.version, Root: root, Profiles: profiles}
+	class.resolve()
+	return class
 }
 
 func newCatalog(version string) catalog { return catalog{version: version, v13: version == Version130} }

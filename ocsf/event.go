@@ -1,6 +1,9 @@
 package ocsf
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // Event is one OCSF event under construction or ready to be written: a tree of Objects shaped by its Class.
 // It owns all of its memory except the Str bytes of values, many of which point into the Alert it was mapped from;
@@ -14,8 +17,9 @@ type Event struct {
 	// Unmapped holds the leaves of the alert that no attribute took, in alert order, with unique dotted keys.
 	Unmapped []KeyValue
 
-	pool map[*ObjectType]*objectPool
-	text []byte // text made for this event: captions, joined strings, JSON
+	pools []objectPool // by ObjectType.number
+	used  []*Object    // of this alert
+	text  []byte       // text made for this event: joined strings, JSON
 }
 
 // KeyValue is one entry of the map "unmapped".
@@ -29,6 +33,34 @@ type Object struct {
 	Values []Value
 
 	event *Event
+	slots slotSet
+}
+
+// slotSet holds the slots of an object whose values may be set: every slot set by this package since the last Reset.
+// Most attributes of an event are not set, and this spares each pass over it to look at all of them. A value must
+// still be asked whether it is set: pruning takes it back.
+type slotSet [maxAttrs / 64]uint64
+
+func (s *slotSet) add(slot int) { s[uint(slot)/64%uint(len(s))] |= 1 << (uint(slot) % 64) }
+
+// next returns the first slot at or after slot, or -1. A loop over the set begins with next(0) and goes on with
+// next(slot+1).
+func (s *slotSet) next(slot int) int {
+	for w := uint(slot) / 64; w < uint(len(s)); w++ {
+		if m := s[w] >> (uint(slot) % 64); m != 0 {
+			return slot + bits.TrailingZeros64(m)
+		}
+		slot = int(w+1) * 64
+	}
+	return -1
+}
+
+// set marks the value of a slot as set and returns it.
+func (o *Object) set(slot int) *Value {
+	o.slots.add(slot)
+	v := &o.Values[slot]
+	v.Set = true
+	return v
 }
 
 // Value is the value of one attribute; which fields count follows from Attr.Kind and Attr.List.
@@ -53,23 +85,21 @@ type objectPool struct {
 
 // NewEvent returns an empty event of class c.
 func NewEvent(c *Class) *Event {
-	e := &Event{Class: c, pool: make(map[*ObjectType]*objectPool)}
+	e := &Event{Class: c, pools: make([]objectPool, c.types)}
 	e.Root = e.newObject(c.Root)
 	return e
 }
 
 // Reset empties the event and takes all of its objects back.
 func (e *Event) Reset() {
-	for _, p := range e.pool {
-		for _, o := range p.objects[:p.used] {
-			for i := range o.Values {
-				if o.Values[i].Set {
-					o.Values[i].clear()
-				}
-			}
+	for _, o := range e.used {
+		for i := o.slots.next(0); i >= 0; i = o.slots.next(i + 1) {
+			o.Values[i].clear()
 		}
-		p.used = 0
+		o.slots = slotSet{}
+		e.pools[o.Type.number].used = 0
 	}
+	e.used = e.used[:0]
 	e.Time = 0
 	if e.text = e.text[:0]; cap(e.text) > keepBytes {
 		e.text = nil
@@ -80,20 +110,18 @@ func (e *Event) Reset() {
 
 // clear keeps the capacity of the slices: they are reused by the next alert.
 func (v *Value) clear() {
-	*v = Value{Strs: v.Strs[:0], Objs: v.Objs[:0], Srcs: v.Srcs[:0]}
+	v.Set, v.Num, v.Str = false, 0, nil
+	v.Strs, v.Objs, v.Srcs = v.Strs[:0], v.Objs[:0], v.Srcs[:0]
 }
 
 func (e *Event) newObject(t *ObjectType) *Object {
-	p := e.pool[t]
-	if p == nil {
-		p = &objectPool{}
-		e.pool[t] = p
-	}
+	p := &e.pools[t.number]
 	if p.used == len(p.objects) {
 		p.objects = append(p.objects, &Object{Type: t, Values: make([]Value, len(t.Attrs)), event: e})
 	}
 	o := p.objects[p.used]
 	p.used++
+	e.used = append(e.used, o)
 	return o
 }
 
@@ -108,51 +136,59 @@ func (o *Object) Value(name string) *Value {
 	return nil
 }
 
-// slot returns the attribute and its value when the type has it with this kind and list-ness, else nil.
-func (o *Object) slot(name string, k Kind, list bool) *Value {
+// slot returns the slot of the named attribute when the type has it with this kind and list-ness, else -1.
+func (o *Object) slot(name string, k Kind, list bool) int {
 	if o == nil {
-		return nil
+		return -1
 	}
 	i := o.Type.Slot(name)
 	if i < 0 || o.Type.Attrs[i].Kind != k || o.Type.Attrs[i].List != list {
-		return nil
+		return -1
 	}
-	return &o.Values[i]
+	return i
 }
 
 // Struct returns the object in the named struct attribute and makes it when it is not there yet;
 // nil when the type has no such attribute. An object left empty is dropped when the event is finished.
 func (o *Object) Struct(name string) *Object {
-	v := o.slot(name, KindObject, false)
-	if v == nil {
+	i := o.slot(name, KindObject, false)
+	if i < 0 {
 		return nil
 	}
-	if !v.Set {
-		i := o.Type.Slot(name)
-		v.Set = true
-		v.Objs = append(v.Objs[:0], o.event.newObject(o.Type.Attrs[i].Object))
+	if v := &o.Values[i]; v.Set {
+		return v.Objs[0]
 	}
-	return v.Objs[0]
+	child := o.event.newObject(o.Type.Attrs[i].Object)
+	v := o.set(i)
+	v.Objs = append(v.Objs[:0], child)
+	return child
 }
 
 // Append adds an element to the named list of structs and returns it; nil when the type has no such list.
 func (o *Object) Append(name string) *Object {
-	v := o.slot(name, KindObject, true)
-	if v == nil {
-		return nil
+	if i := o.slot(name, KindObject, true); i >= 0 {
+		return o.appendTo(i)
 	}
-	el := o.event.newObject(o.Type.Attrs[o.Type.Slot(name)].Object)
-	v.Set = true
+	return nil
+}
+
+func (o *Object) appendTo(slot int) *Object {
+	el := o.event.newObject(o.Type.Attrs[slot].Object)
+	v := o.set(slot)
 	v.Objs = append(v.Objs, el)
 	return el
 }
 
 // Element returns the first element of the named list of structs and makes it when the list is empty.
 func (o *Object) Element(name string) *Object {
-	if v := o.slot(name, KindObject, true); v != nil && v.Set {
-		return v.Objs[0]
+	i := o.slot(name, KindObject, true)
+	switch {
+	case i < 0:
+		return nil
+	case o.Values[i].Set:
+		return o.Values[i].Objs[0]
 	}
-	return o.Append(name)
+	return o.appendTo(i)
 }
 
 // literal returns constant text as bytes in the memory of the event.

@@ -41,7 +41,7 @@ func (d *draft) fileState(f *Object) {
 	owner.Text("uid", d.first("syscheck.uid_after", "syscheck.uid_before"))
 	// analysisd prints it in the manager's local time and leaves out the offset, which the alert's own timestamp names.
 	if ms, _, ok := parseTime(d.first("syscheck.mtime_after", "syscheck.mtime_before").Text(), false); ok {
-		if ms -= d.offset * 60_000; ms > earlyTime {
+		if ms -= d.offset * 60_000; ms > earlyTime && ms < lateTime {
 			f.Time("modified_time", "modified_time_dt", ms)
 		}
 	}

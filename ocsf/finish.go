@@ -1,6 +1,7 @@
 package ocsf
 
 import (
+	"bytes"
 	"math"
 	"unicode/utf8"
 )
@@ -8,11 +9,10 @@ import (
 // finish makes the filled draft a valid event, and accounts for every leaf:
 //
 //	prune      objects that lack what OCSF requires of them are dropped, overlong text is cut
+//	survey     a leaf is claimed when a surviving value holds it whole; what is an observable is listed
 //	profiles   metadata.profiles names what is used; what the class does not allow was pruned
-//	claims     a leaf is claimed when a surviving value holds it whole
 //	context    unclaimed leaves of the family's own section go to evidences[].data as JSON
-//	unmapped   every leaf nobody claimed
-//	observables
+//	unmapped   every leaf nobody claimed, and what of it is an observable
 //
 // The order matters: only after pruning is it known which values survive, and only what survives may claim a leaf.
 func (d *draft) finish() error {
@@ -23,18 +23,17 @@ func (d *draft) finish() error {
 	default:
 		return &MapError{Reason: ReasonInvalidEvent, Attribute: missing, Detail: "required by " + d.class.String() + " and not filled"}
 	}
-	d.controls()
-	d.profiles()
 	n := len(d.a.leaves)
 	if cap(d.claimed) < n {
 		d.claimed = make([]bool, n, n+n/2)
 	}
 	d.claimed = d.claimed[:n]
 	clear(d.claimed)
-	d.claims(d.root)
+	d.used = 0
+	d.survey(d.root)
+	d.profiles()
 	d.fillContext()
 	d.unmapped()
-	d.observables()
 	return nil
 }
 
@@ -42,14 +41,18 @@ func (d *draft) finish() error {
 // and cuts strings to their length. It returns the name of a required attribute that o lacks, or "?" when o is empty
 // or fills none of AtLeastOne; "" when o may stay.
 func (d *draft) prune(o *Object) string {
-	t := o.Type
-	fault, any := "", false
-	for i := range o.Values {
+	t, any := o.Type, false
+	for i := o.slots.next(0); i >= 0; i = o.slots.next(i + 1) {
 		v, at := &o.Values[i], &t.Attrs[i]
-		if v.Set && at.Profile != "" && !d.allow(at.Profile) {
-			v.clear()
+		if !v.Set {
+			continue
 		}
-		if v.Set && at.Kind == KindObject {
+		if at.profile != 0 && !d.allow(at.profile) {
+			v.clear()
+			continue
+		}
+		switch at.Kind {
+		case KindObject:
 			kept := v.Objs[:0]
 			for _, child := range v.Objs {
 				if d.prune(child) == "" {
@@ -58,21 +61,24 @@ func (d *draft) prune(o *Object) string {
 			}
 			if v.Objs = kept; len(kept) == 0 {
 				v.clear()
+				continue
+			}
+		case KindString:
+			if limit := at.text.maxChars; limit > 0 && (at.List || len(v.Str) > limit) {
+				cut(v, limit)
 			}
 		}
-		if v.Set && at.Kind == KindString && at.text.maxChars > 0 {
-			cut(v, at.text.maxChars)
-		}
-		if v.Set {
-			any = true
-		} else if at.Required && at.Profile == "" && fault == "" {
-			fault = at.Name
+		any = true
+	}
+	for _, i := range t.required {
+		if !o.Values[i].Set && t.Attrs[i].profile == 0 {
+			return t.Attrs[i].Name
 		}
 	}
-	if fault == "" && (!any || !o.hasOne()) {
+	if !any || !o.hasOne() {
 		return "?"
 	}
-	return fault
+	return ""
 }
 
 func (o *Object) hasOne() bool {
@@ -89,13 +95,8 @@ func (o *Object) hasOne() bool {
 
 // allow reports whether the event may use the profile: the class has it, and for parts of the cloud profile the cloud
 // object, which the profile requires, is there.
-func (d *draft) allow(profile string) bool {
-	for _, p := range d.class.Profiles {
-		if p == profile {
-			return profile != ProfileCloud || d.root.Value("cloud") != nil
-		}
-	}
-	return false
+func (d *draft) allow(profile profiles) bool {
+	return d.class.may&profile != 0 && (profile != profileCloud || d.root.Value("cloud") != nil)
 }
 
 // cut shortens texts to max characters; a value that was cut no longer holds its leaf whole.
@@ -118,58 +119,39 @@ func cut(v *Value, max int) {
 	}
 }
 
-// controls completes the security control profile: using it makes action_id required.
-func (d *draft) controls() {
-	d.profile = 0
-	d.collect(d.root)
-	for i, p := range d.class.Profiles {
-		if p == ProfileSecurityControl && d.profile&(1<<i) != 0 {
-			d.root.Enum("action_id", actionUnknown)
-			d.root.Enum("disposition_id", dispositionUnknown)
-		}
-	}
-}
-
-// collect notes the profiles of all attributes that are set.
-func (d *draft) collect(o *Object) {
-	for i := range o.Values {
-		v, at := &o.Values[i], &o.Type.Attrs[i]
-		if !v.Set {
-			continue
-		}
-		if at.Profile != "" {
-			for j, p := range d.class.Profiles {
-				if p == at.Profile {
-					d.profile |= 1 << j
-				}
-			}
-		}
-		for _, child := range v.Objs {
-			d.collect(child)
-		}
-	}
-}
-
-func (d *draft) profiles() {
-	md := d.metadata()
-	for i, p := range d.class.Profiles {
-		if d.profile&(1<<i) != 0 {
-			md.Add("profiles", d.ev.literal(p))
-		}
-	}
-}
-
-func (d *draft) claims(o *Object) {
-	for i := range o.Values {
+// survey goes over what survived, once: it notes the profiles in use, claims the leaves held, and lists the values of
+// observable types.
+func (d *draft) survey(o *Object) {
+	for i := o.slots.next(0); i >= 0; i = o.slots.next(i + 1) {
 		v := &o.Values[i]
 		if !v.Set {
 			continue
 		}
+		at := &o.Type.Attrs[i]
+		d.used |= at.profile
 		for _, s := range v.Srcs {
 			d.claimed[s] = true
 		}
-		for _, child := range v.Objs {
-			d.claims(child)
+		if at.Kind == KindObject {
+			for _, child := range v.Objs {
+				d.survey(child)
+			}
+		} else if at.observable != 0 {
+			d.observable(at.place.path, at.observable, v.Str)
+		}
+	}
+}
+
+// profiles completes the security control profile, which makes action_id required, and names the profiles in use.
+func (d *draft) profiles() {
+	if d.used&profileControl != 0 {
+		d.root.Enum("action_id", actionUnknown)
+		d.root.Enum("disposition_id", dispositionUnknown)
+	}
+	md := d.metadata()
+	for _, p := range d.class.declarable {
+		if d.used&p.bit != 0 {
+			md.Add("profiles", p.name)
 		}
 	}
 }
@@ -192,16 +174,12 @@ func (d *draft) unmapped() {
 	if d.a.irregular {
 		d.uniqueKeys()
 	}
+	for i := range ev.Unmapped {
+		d.observeUnmapped(&ev.Unmapped[i])
+	}
 }
 
-func containsDot(path []byte) bool {
-	for _, c := range path {
-		if c == '.' {
-			return true
-		}
-	}
-	return false
-}
+func containsDot(path []byte) bool { return bytes.IndexByte(path, '.') >= 0 }
 
 // uniqueKeys numbers the repeated keys of unmapped: a#2, a#3, ... The first keeps its name. It is reached only for
 // alerts that repeat a key, so it may allocate.

@@ -36,8 +36,9 @@ func (d *draft) fillContext() {
 	text = append(text, '}')
 	d.scratch = text
 	ev := d.evidence()
-	if v := ev.slot("data", KindString, false); v != nil && !v.Set {
-		v.Set, v.Str = true, d.ev.join(nil, text)
+	if i := ev.free("data", false); i >= 0 && ev.Type.Attrs[i].Kind == KindString {
+		v := ev.set(i)
+		v.Str = d.ev.join(nil, text)
 		v.Srcs = append(v.Srcs, srcs...)
 		for _, s := range srcs {
 			d.claimed[s] = true

@@ -37,6 +37,9 @@ type Mapper struct {
 	families []family
 	sha      hash.Hash
 	d        draft
+
+	observable observableSlots
+	unmapped   nameTable // of unmappedObservables
 }
 
 // NewMapper returns a mapper to class c.
@@ -44,7 +47,13 @@ func NewMapper(c *Class, opt Options) *Mapper {
 	if opt.Severity == [4]int{} {
 		opt.Severity = DefaultSeverity()
 	}
-	return &Mapper{class: c, opt: opt, families: families(), sha: sha1.New()}
+	m := &Mapper{class: c, opt: opt, families: families(), sha: sha1.New(), observable: newObservableSlots(c)}
+	names := make([]string, len(unmappedObservables))
+	for i := range unmappedObservables {
+		names[i] = unmappedObservables[i].key
+	}
+	m.unmapped = newNameTable(names)
+	return m
 }
 
 // Map fills ev, an event of the mapper's class, from a parsed alert; ev is reset first. It does not block. ev refers to

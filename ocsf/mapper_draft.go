@@ -18,9 +18,8 @@ type draft struct {
 	sources []int32
 	texts   [][]byte
 	words   []*Leaf
-	path    []byte
-	claimed []bool // by leaf
-	profile uint32 // bit per entry of class.Profiles
+	claimed []bool   // by leaf
+	used    profiles // in use
 }
 
 // The life of a finding.
@@ -37,7 +36,6 @@ func (d *draft) reset(m *Mapper, a *Alert, ev *Event) {
 	if cap(d.scratch) > keepBytes {
 		d.scratch = nil
 	}
-	d.profile = 0
 }
 
 func (d *draft) leaf(path string) *Leaf { return d.a.Leaf(path) }
@@ -98,7 +96,7 @@ func (d *draft) resource() *Object {
 	if r := d.root.Append("resources"); r != nil {
 		return r
 	}
-	if v := d.root.slot("resource", KindObject, false); v == nil || v.Set {
+	if i := d.root.slot("resource", KindObject, false); i < 0 || d.root.Values[i].Set {
 		return nil
 	}
 	return d.root.Struct("resource")

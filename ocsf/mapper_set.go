@@ -17,27 +17,27 @@ import (
 //
 // So whatever an attribute did not take stays in unmapped, and one mapping serves every class and version.
 
-// free returns the attribute and its value when it exists with this kind and is not set yet.
-func (o *Object) free(name string, list bool) (*Attr, *Value) {
+// free returns the slot of the attribute when it exists, as a list or not, and is not set yet, else -1.
+func (o *Object) free(name string, list bool) int {
 	if o == nil {
-		return nil, nil
+		return -1
 	}
 	i := o.Type.Slot(name)
 	if i < 0 || o.Values[i].Set || o.Type.Attrs[i].List != list {
-		return nil, nil
+		return -1
 	}
-	return &o.Type.Attrs[i], &o.Values[i]
+	return i
 }
 
 // accepts reports whether a text may stand in the string attribute. Overlong text is cut later.
 func (t *Attr) accepts(text []byte) bool {
 	return t.Kind == KindString && len(text) > 0 && (t.text.valid == nil || t.text.valid(text)) &&
-		(t.Type == "string_t" || t.text.maxChars == 0 || t.text.maxChars >= maxStringChars || utf8.RuneCount(text) <= t.text.maxChars)
+		(t.fits == 0 || len(text) <= t.fits || utf8.RuneCount(text) <= t.fits)
 }
 
 // Text sets a string attribute to the text of a leaf; the leaf may be nil.
 func (o *Object) Text(name string, l *Leaf) bool {
-	if l == nil {
+	if l == nil || o == nil {
 		return false
 	}
 	return o.put(name, l.Text(), l)
@@ -55,16 +55,24 @@ func (o *Object) Const(name, text string) bool {
 }
 
 func (o *Object) put(name string, text []byte, src *Leaf) bool {
-	t, v := o.free(name, false)
-	if t == nil || blank(text) || !t.accepts(text) {
+	if o == nil || blank(text) {
 		return false
 	}
-	if t.Type == "ip_t" && bytes.IndexByte(text, ':') >= 0 {
+	i := o.free(name, false)
+	if i < 0 {
+		return false
+	}
+	t := &o.Type.Attrs[i]
+	if !t.accepts(text) {
+		return false
+	}
+	if t.ip && bytes.IndexByte(text, ':') >= 0 {
 		if text, src = o.event.address(text, src); text == nil {
 			return false
 		}
 	}
-	v.Set, v.Str = true, text
+	v := o.set(i)
+	v.Str = text
 	if src != nil {
 		v.Srcs = append(v.Srcs, src.Index)
 	}
@@ -88,15 +96,19 @@ func (e *Event) address(text []byte, src *Leaf) ([]byte, *Leaf) {
 
 // Num sets a numeric attribute to the number in a leaf, decimal; ports, counts and identifiers must fit their type.
 func (o *Object) Num(name string, l *Leaf) bool {
-	t, v := o.free(name, false)
-	if t == nil || l == nil || l.Kind != LeafText && l.Kind != LeafNumber {
+	if l == nil || l.Kind != LeafText && l.Kind != LeafNumber {
 		return false
 	}
+	i := o.free(name, false)
+	if i < 0 {
+		return false
+	}
+	t, v := &o.Type.Attrs[i], &o.Values[i]
 	lossless := true
 	switch t.Kind {
 	case KindInt, KindLong:
 		n, ok := l.Int()
-		if !ok || t.Kind == KindInt && (n < math.MinInt32 || n > math.MaxInt32) || t.Type == "port_t" && (n < 0 || n > 65535) {
+		if !ok || t.Kind == KindInt && (n < math.MinInt32 || n > math.MaxInt32) || t.port && (n < 0 || n > 65535) {
 			return false
 		}
 		v.Num = n
@@ -112,7 +124,7 @@ func (o *Object) Num(name string, l *Leaf) bool {
 	default:
 		return false
 	}
-	v.Set = true
+	o.set(i)
 	if lossless {
 		v.Srcs = append(v.Srcs, l.Index)
 	}
@@ -129,11 +141,15 @@ func canonicalInt(b []byte) bool {
 
 // Int sets a numeric attribute.
 func (o *Object) Int(name string, n int64, srcs ...*Leaf) bool {
-	t, v := o.free(name, false)
-	if t == nil || t.Kind != KindInt && t.Kind != KindLong || t.Kind == KindInt && (n < math.MinInt32 || n > math.MaxInt32) {
+	i := o.free(name, false)
+	if i < 0 {
 		return false
 	}
-	v.Set, v.Num = true, n
+	if k := o.Type.Attrs[i].Kind; k != KindInt && k != KindLong || k == KindInt && (n < math.MinInt32 || n > math.MaxInt32) {
+		return false
+	}
+	v := o.set(i)
+	v.Num = n
 	v.claim(srcs...)
 	return true
 }
@@ -152,19 +168,20 @@ func (v *Value) claim(srcs ...*Leaf) {
 
 // Bool sets a boolean attribute from a leaf that says yes or no.
 func (o *Object) Bool(name string, l *Leaf) bool {
-	t, v := o.free(name, false)
-	if t == nil || t.Kind != KindBool || l == nil {
+	i := o.free(name, false)
+	if l == nil || i < 0 || o.Type.Attrs[i].Kind != KindBool {
 		return false
 	}
+	var n int64
 	switch {
 	case l.Fold("true"), l.Fold("yes"):
-		v.Num = 1
+		n = 1
 	case l.Fold("false"), l.Fold("no"):
-		v.Num = 0
 	default:
 		return false
 	}
-	v.Set = true
+	v := o.set(i)
+	v.Num = n
 	if l.Is("true") || l.Is("false") {
 		v.Srcs = append(v.Srcs, l.Index)
 	}
@@ -174,13 +191,13 @@ func (o *Object) Bool(name string, l *Leaf) bool {
 // Time sets a timestamp attribute and its *_dt sibling. The leaf is not claimed: the text of a time is more than its
 // milliseconds.
 func (o *Object) Time(name, dt string, ms int64) bool {
-	t, v := o.free(name, false)
-	if t == nil || t.Kind != KindLong {
+	i := o.free(name, false)
+	if i < 0 || o.Type.Attrs[i].Kind != KindLong {
 		return false
 	}
-	v.Set, v.Num = true, ms
-	if t, v = o.free(dt, false); t != nil && t.Kind == KindTime {
-		v.Set, v.Num = true, ms
+	o.set(i).Num = ms
+	if i = o.free(dt, false); i >= 0 && o.Type.Attrs[i].Kind == KindTime {
+		o.set(i).Num = ms
 	}
 	return true
 }
@@ -196,24 +213,30 @@ const earlyTime, lateTime = 100_000_000_000, 100_000_000_000_000
 
 // Enum sets an *_id attribute to one of its values, and its caption.
 func (o *Object) Enum(name string, id int64) bool {
-	t, v := o.free(name, false)
-	if t == nil {
-		t, v = o.free(name, true) // malware[].classification_ids, the one list of identifiers
+	i := o.free(name, false)
+	if i < 0 {
+		i = o.free(name, true) // malware[].classification_ids, the one list of identifiers
 	}
-	if t == nil || t.Enum == nil || t.Kind != KindInt && t.Kind != KindLong {
+	return i >= 0 && o.enum(i, id)
+}
+
+// enum is Enum for the slot of an attribute that is not set.
+func (o *Object) enum(slot int, id int64) bool {
+	t := &o.Type.Attrs[slot]
+	if t.Enum == nil || t.Kind != KindInt && t.Kind != KindLong {
 		return false
 	}
-	caption, ok := t.Enum.Captions[id]
-	if !ok {
+	caption := t.Enum.caption(id)
+	if caption == nil {
 		return false
 	}
-	v.Set, v.Num = true, id
-	if s, sv := o.free(t.Enum.Sibling, t.List); s != nil && s.Kind == KindString {
-		sv.Set = true
+	o.set(slot).Num = id
+	if s := t.caption; s >= 0 && !o.Values[s].Set && o.Type.Attrs[s].List == t.List && o.Type.Attrs[s].Kind == KindString {
+		v := o.set(s)
 		if t.List {
-			sv.Strs = append(sv.Strs[:0], o.event.literal(caption))
+			v.Strs = append(v.Strs[:0], caption)
 		} else {
-			sv.Str = o.event.literal(caption)
+			v.Str = caption
 		}
 	}
 	return true
@@ -221,42 +244,48 @@ func (o *Object) Enum(name string, id int64) bool {
 
 // Other sets an *_id attribute to 99 and its caption to the source's own word.
 func (o *Object) Other(name string, word []byte, src *Leaf) bool {
-	t, v := o.free(name, false)
-	if t == nil || t.Kind != KindInt || t.Enum == nil || blank(word) || string(word) == "Other" {
+	i := o.free(name, false)
+	if i < 0 || blank(word) || string(word) == "Other" {
 		return false
 	}
-	if _, ok := t.Enum.Captions[99]; !ok || !o.put(t.Enum.Sibling, word, src) {
+	t := &o.Type.Attrs[i]
+	if t.Kind != KindInt || t.Enum == nil || t.Enum.caption(otherID) == nil || !o.put(t.Enum.Sibling, word, src) {
 		return false
 	}
-	v.Set, v.Num = true, 99
+	o.set(i).Num = otherID
 	return true
 }
 
 // Add appends to a list of strings, which holds maxList at most.
 func (o *Object) Add(name string, text []byte, srcs ...*Leaf) bool {
-	if o == nil || blank(text) {
+	i := o.slot(name, KindString, true)
+	if i < 0 || !o.addTo(i, text) {
 		return false
 	}
-	v := o.slot(name, KindString, true)
-	if v == nil || len(v.Strs) >= maxList || !o.Type.Attrs[o.Type.Slot(name)].accepts(text) {
+	o.Values[i].claim(srcs...)
+	return true
+}
+
+func (o *Object) addTo(slot int, text []byte) bool {
+	if blank(text) || len(o.Values[slot].Strs) >= maxList || !o.Type.Attrs[slot].accepts(text) {
 		return false
 	}
-	v.Set = true
+	v := o.set(slot)
 	v.Strs = append(v.Strs, text)
-	v.claim(srcs...)
 	return true
 }
 
 // AddAll appends every element of a leaf that is an array of scalars (or a single text) to a list of strings, each
 // with the prefix before it. The leaf is claimed when all of them were taken.
 func (o *Object) AddAll(name string, prefix []byte, a *Alert, l *Leaf) bool {
-	if o == nil || l == nil {
+	if l == nil {
 		return false
 	}
-	v := o.slot(name, KindString, true)
-	if v == nil {
+	i := o.slot(name, KindString, true)
+	if i < 0 {
 		return false
 	}
+	v := &o.Values[i]
 	before, all := len(v.Strs), true
 	scalars := a.Elements(l, func(text []byte) bool {
 		if len(v.Strs) >= maxList { // stop reading, not only adding
@@ -270,7 +299,7 @@ func (o *Object) AddAll(name string, prefix []byte, a *Alert, l *Leaf) bool {
 		if prefix != nil {
 			text = o.event.join(prefix, text)
 		}
-		all = o.Add(name, text) && all
+		all = o.addTo(i, text) && all
 		return true
 	})
 	if !scalars {

@@ -101,10 +101,7 @@ func (s *shape) attr(name string) *Attr {
 // done resolves what the checks need (slots of siblings, limits of types) and returns the finished, immutable type.
 func (s *shape) done() *ObjectType {
 	t := s.t
-	t.slots = make(map[string]int, len(t.Attrs))
-	for i := range t.Attrs {
-		t.slots[t.Attrs[i].Name] = i
-	}
+	t.resolve()
 	var curated []string
 	for _, n := range t.AtLeastOne {
 		if i := t.Slot(n); i >= 0 {
@@ -116,6 +113,13 @@ func (s *shape) done() *ObjectType {
 	for i := range t.Attrs {
 		a := &t.Attrs[i]
 		a.caption, a.base, a.profile = -1, -1, profileBit(a.Profile)
+		a.ip, a.port = a.Type == "ip_t", a.Type == "port_t"
+		if a.Required {
+			t.required = append(t.required, i)
+		}
+		if a.Enum != nil {
+			a.Enum.index()
+		}
 		if a.Enum != nil && a.Enum.Sibling != "" {
 			a.caption = t.Slot(a.Enum.Sibling)
 		}
@@ -124,6 +128,9 @@ func (s *shape) done() *ObjectType {
 		}
 		if a.Kind == KindString {
 			a.text, _ = textTypeOf(a.Type, s.version)
+			if a.Type != "string_t" && a.text.maxChars < maxStringChars {
+				a.fits = a.text.maxChars
+			}
 		}
 	}
 	return t

@@ -30,11 +30,18 @@ type Attr struct {
 	Profile  string      // the profile that must stand in metadata.profiles when this attribute is set, or ""
 	Enum     *Enum       // for *_id attributes
 
-	// Resolved once when the type is made, for Check.
+	// Resolved once when the type is made: what runs on every alert compares no names.
 	text    textType // KindString
+	fits    int      // KindString but string_t: the most characters a value may have to be taken at all, 0: any
+	ip      bool     // ip_t
+	port    bool     // port_t
 	caption int      // slot of Enum.Sibling, or -1
 	profile profiles // the bit of Profile, 0: none
 	base    int      // KindTime: slot of the timestamp_t that must be equal (time of time_dt), or -1
+
+	// Resolved once when the class is made.
+	place      *place // where in the class the attribute stands
+	observable int64  // observable.type_id of its values, 0: none
 }
 
 // Enum is the value set of an integer attribute and the captions of its values.
@@ -42,6 +49,46 @@ type Attr struct {
 type Enum struct {
 	Sibling  string
 	Captions map[int64]string
+
+	texts [][]byte // Captions of the values below maxDense
+	other []idText // the other values
+}
+
+type idText struct {
+	id   int64
+	text []byte
+}
+
+// maxDense is above every value of an enumeration but class_uid, type_uid and the kinds of operating systems.
+const maxDense = 100
+
+// index makes caption quick.
+func (e *Enum) index() {
+	e.texts, e.other = nil, nil
+	for id, text := range e.Captions {
+		if id < 0 || id >= maxDense {
+			e.other = append(e.other, idText{id, []byte(text)})
+			continue
+		}
+		for int64(len(e.texts)) <= id {
+			e.texts = append(e.texts, nil)
+		}
+		e.texts[id] = []byte(text)
+	}
+}
+
+// caption returns the caption of a value, nil for a value the enumeration does not have. The bytes are shared and must
+// not be changed.
+func (e *Enum) caption(id int64) []byte {
+	if id >= 0 && id < int64(len(e.texts)) {
+		return e.texts[id]
+	}
+	for i := range e.other {
+		if e.other[i].id == id {
+			return e.other[i].text
+		}
+	}
+	return nil
 }
 
 // ObjectType is a set of attributes in column order.
@@ -51,16 +98,28 @@ type ObjectType struct {
 	Attrs      []Attr
 	AtLeastOne []string
 
-	slots      map[string]int
+	names      nameTable
 	atLeastOne []int // slots of AtLeastOne
+	required   []int // slots of the required attributes
+	number     int   // of the type in its class
 }
 
+// maxAttrs is the most attributes one object type may have: see slotSet.
+const maxAttrs = 128
+
 // Slot returns the index of the named attribute in t.Attrs, or -1.
-func (t *ObjectType) Slot(name string) int {
-	if i, ok := t.slots[name]; ok {
-		return i
+func (t *ObjectType) Slot(name string) int { return findName(&t.names, name) }
+
+// resolve makes Slot work.
+func (t *ObjectType) resolve() {
+	if len(t.Attrs) > maxAttrs {
+		panic("ocsf: schema table: " + t.Name + " has too many attributes")
 	}
-	return -1
+	names := make([]string, len(t.Attrs))
+	for i := range t.Attrs {
+		names[i] = t.Attrs[i].Name
+	}
+	t.names = newNameTable(names)
 }
 
 // Class is one OCSF event class in one OCSF version: "security_finding" 2001, "detection_finding" 2004, ...
@@ -71,6 +130,17 @@ type Class struct {
 	Version  string // 1.1.0: metadata.version
 	Root     *ObjectType
 	Profiles []string // profiles the class allows
+
+	types      int               // object types in the tree
+	may        profiles          // Profiles as a set
+	declarable []declarable      // Profiles, one by one
+	places     map[string]*place // of the attributes of observable types, by path
+}
+
+// declarable is a profile as a bit and as it stands in metadata.profiles.
+type declarable struct {
+	bit  profiles
+	name []byte
 }
 
 // String names the class and its version, for messages.
