@@ -113,7 +113,7 @@ func (s *shape) done() *ObjectType {
 	for i := range t.Attrs {
 		a := &t.Attrs[i]
 		a.caption, a.base, a.profile = -1, -1, profileBit(a.Profile)
-		a.ip, a.port = a.Type == "ip_t", a.Type == "port_t"
+		a.ip, a.port, a.millis = a.Type == "ip_t", a.Type == "port_t", a.Type == "timestamp_t"
 		if a.Required {
 			t.required = append(t.required, i)
 		}

@@ -11,7 +11,6 @@ type place struct {
 
 // resolve numbers the object types of the class and gives every attribute its place.
 func (c *Class) resolve() {
-	c.places = make(map[string]*place)
 	for _, p := range c.Profiles {
 		c.may |= profileBit(p)
 		c.declarable = append(c.declarable, declarable{profileBit(p), []byte(p)})
@@ -19,6 +18,11 @@ func (c *Class) resolve() {
 	seen := make(map[*ObjectType]bool)
 	c.settle(seen, c.Root, &place{}, false)
 	c.types = len(seen)
+	names := make([]string, len(c.places))
+	for i, p := range c.places {
+		names[i] = string(p.path)
+	}
+	c.placeNames = newNameTable(names)
 }
 
 // settle resolves the attributes of t, which stands at the place above.
@@ -45,7 +49,7 @@ func (c *Class) settle(seen map[*ObjectType]bool, t *ObjectType, above *place, o
 			c.settle(seen, a.Object, a.place, inside)
 		case a.Kind == KindString && inside:
 			if a.observable = observableType(a.Type); a.observable != 0 {
-				c.places[name] = a.place
+				c.places = append(c.places, a.place)
 			}
 		}
 	}

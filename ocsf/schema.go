@@ -35,6 +35,7 @@ type Attr struct {
 	fits    int      // KindString but string_t: the most characters a value may have to be taken at all, 0: any
 	ip      bool     // ip_t
 	port    bool     // port_t
+	millis  bool     // timestamp_t
 	caption int      // slot of Enum.Sibling, or -1
 	profile profiles // the bit of Profile, 0: none
 	base    int      // KindTime: slot of the timestamp_t that must be equal (time of time_dt), or -1
@@ -131,10 +132,11 @@ type Class struct {
 	Root     *ObjectType
 	Profiles []string // profiles the class allows
 
-	types      int               // object types in the tree
-	may        profiles          // Profiles as a set
-	declarable []declarable      // Profiles, one by one
-	places     map[string]*place // of the attributes of observable types, by path
+	types      int          // object types in the tree
+	may        profiles     // Profiles as a set
+	declarable []declarable // Profiles, one by one
+	places     []*place     // of the attributes of observable types
+	placeNames nameTable    // their paths
 }
 
 // declarable is a profile as a bit and as it stands in metadata.profiles.

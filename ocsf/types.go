@@ -6,6 +6,7 @@ type textType struct {
 	// valid is the pattern of the type as a hand-written matcher, nil: any text. It never sees an empty value.
 	valid func([]byte) bool
 	rule  string // the rule a value breaks when valid says no
+	json  bool   // json_t
 }
 
 const maxStringChars = 65535 // string_t and every string type without a limit of its own
@@ -17,28 +18,28 @@ func textTypeOf(ocsfType, version string) (t textType, ok bool) {
 	case "string_t", "file_name_t", "process_name_t", "url_t", "username_t":
 		return textType{maxChars: maxStringChars}, true
 	case "json_t":
-		return textType{valid: validJSON, rule: RuleJSON}, true
+		return textType{valid: validJSON, rule: RuleJSON, json: true}, true
 	case "email_t":
 		if version == Version110 {
-			return textType{maxStringChars, validEmail110, RulePattern}, true
+			return textType{maxChars: maxStringChars, valid: validEmail110, rule: RulePattern}, true
 		}
-		return textType{maxStringChars, validEmail130, RulePattern}, true
+		return textType{maxChars: maxStringChars, valid: validEmail130, rule: RulePattern}, true
 	case "file_hash_t":
 		return textType{maxChars: 64}, true
 	case "hostname_t":
-		return textType{maxStringChars, ValidHostname, RulePattern}, true
+		return textType{maxChars: maxStringChars, valid: ValidHostname, rule: RulePattern}, true
 	case "ip_t":
-		return textType{40, ValidIP, RuleIP}, true
+		return textType{maxChars: 40, valid: ValidIP, rule: RuleIP}, true
 	case "mac_t":
-		return textType{32, ValidMAC, RulePattern}, true
+		return textType{maxChars: 32, valid: ValidMAC, rule: RulePattern}, true
 	case "resource_uid_t":
 		return textType{maxChars: 64}, true
 	case "subnet_t":
-		return textType{42, validSubnet, RulePattern}, true
+		return textType{maxChars: 42, valid: validSubnet, rule: RulePattern}, true
 	case "uuid_t":
-		return textType{maxStringChars, validUUID, RulePattern}, true
+		return textType{maxChars: maxStringChars, valid: validUUID, rule: RulePattern}, true
 	case "datetime_t":
-		return textType{maxStringChars, validDatetime, RuleDatetime}, true
+		return textType{maxChars: maxStringChars, valid: validDatetime, rule: RuleDatetime}, true
 	}
 	return textType{}, false
 }

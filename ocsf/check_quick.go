@@ -1,0 +1,146 @@
+package ocsf
+
+import (
+	"bytes"
+	"math"
+)
+
+// The checks run on every event, and nearly every event is valid. quick therefore only finds out whether there is any
+// fault, in whatever order is cheapest; which one it is and where is left to the plain way in check.go, which looks again.
+// A yes of quick is a yes of check: the tests compare both on valid, mutated and random events.
+
+// quick reports whether ev has no fault. It may say no to a valid event, never yes to another.
+func quick(ev *Event) bool {
+	c := checker{class: ev.Class}
+	return c.declare(ev) == nil && c.sound(ev.Root) && checkRoot(ev) == nil && checkUnmapped(ev.Unmapped) == nil &&
+		ev.soundObservables(c.declared)
+}
+
+// sound reports whether the object has no fault.
+func (c *checker) sound(o *Object) bool {
+	t, set := o.Type, false
+	for i := o.slots.next(0); i >= 0; i = o.slots.next(i + 1) {
+		v := &o.Values[i]
+		if !v.Set {
+			continue
+		}
+		set = true
+		if a := &t.Attrs[i]; !a.active(c.declared) || !c.soundValue(o, a, v) {
+			return false
+		}
+	}
+	for _, i := range t.required {
+		if !o.Values[i].Set && t.Attrs[i].active(c.declared) {
+			return false
+		}
+	}
+	return set && o.hasOne()
+}
+
+func (c *checker) soundValue(o *Object, a *Attr, v *Value) bool {
+	switch a.Kind {
+	case KindMap:
+		return true // lies in Event.Unmapped
+	case KindObject:
+		if len(v.Objs) == 0 || !a.List && len(v.Objs) != 1 {
+			return false
+		}
+		for _, el := range v.Objs {
+			if !c.sound(el) {
+				return false
+			}
+		}
+		return true
+	case KindString:
+		if !a.List {
+			return a.soundText(v.Str)
+		}
+		for _, s := range v.Strs {
+			if !a.soundText(s) {
+				return false
+			}
+		}
+		return len(v.Strs) > 0
+	case KindInt:
+		if v.Num < math.MinInt32 || v.Num > math.MaxInt32 {
+			return false
+		}
+	}
+	return a.numberFault(o, v) == "" && (a.Enum == nil || a.soundEnum(o, v))
+}
+
+func (a *Attr) soundText(s []byte) bool {
+	return len(s) > 0 && (a.text.json && jsonDocument(s) || a.text.fault(s) == "")
+}
+
+// soundEnum takes only a value with its caption, or 99 with the word of the source.
+func (a *Attr) soundEnum(o *Object, v *Value) bool {
+	caption := a.Enum.caption(v.Num)
+	if caption == nil {
+		return false
+	}
+	if a.caption < 0 {
+		return true
+	}
+	sibling := &o.Values[a.caption]
+	if a.List || !sibling.Set || v.Num == otherID {
+		return a.checkEnum(o, v) == nil
+	}
+	return bytes.Equal(sibling.Str, caption)
+}
+
+// soundObservables reports whether each observable names an attribute of the class, by the path the mapper gives it, and
+// holds one of its values. Other ways to write a path are left to the plain check.
+func (ev *Event) soundObservables(declared profiles) bool {
+	list := ev.Root.Value("observables")
+	if list == nil {
+		return true
+	}
+	for _, o := range list.Objs {
+		name, value := o.Value("name"), o.Value("value")
+		if name == nil || value == nil {
+			return false
+		}
+		if bytes.HasPrefix(name.Str, unmappedPrefix) {
+			if found, equal := ev.textAt(name.Str, value.Str); !found || !equal {
+				return false
+			}
+			continue
+		}
+		i := findName(&ev.Class.placeNames, name.Str)
+		if i < 0 {
+			return false
+		}
+		if p := ev.Class.places[i]; p.needs&^declared != 0 || !ev.Root.anyText(p.slots, value.Str) {
+			return false
+		}
+	}
+	return true
+}
+
+// anyText reports whether a string attribute, found by its slots from o on, has this text in any of the objects on the way.
+func (o *Object) anyText(slots []uint8, text []byte) bool {
+	v := &o.Values[slots[0]]
+	if !v.Set {
+		return false
+	}
+	if len(slots) > 1 {
+		for _, child := range v.Objs {
+			if child.anyText(slots[1:], text) {
+				return true
+			}
+		}
+		return false
+	}
+	return bytes.Equal(v.Str, text)
+}
+
+// jsonDocument reports whether s is a JSON object or array, as strictly as encoding/json.
+func jsonDocument(s []byte) bool {
+	sc := scanner{src: s}
+	if c := sc.next(); c != '{' && c != '[' || !sc.skip(maxNesting) {
+		return false
+	}
+	sc.space()
+	return sc.pos == len(s)
+}
