@@ -3,6 +3,7 @@ package ocsf
 import (
 	"bytes"
 	"errors"
+	"hash/maphash"
 	"strings"
 	"unicode/utf8"
 )
@@ -77,7 +78,7 @@ func (a *Alert) Parse(line []byte) error {
 		a.reset(len(line))
 		if a.scan(a.line[i:]) == nil {
 			a.prefix = append(a.prefix[:0], "spliced_prefix"...)
-			if err = a.add(a.prefix, hashBytes(hashSeed, a.prefix), LeafText, a.validText(a.line[:i])); err == nil {
+			if err = a.add(a.prefix, LeafText, a.validText(a.line[:i])); err == nil {
 				return nil
 			}
 		}
@@ -103,7 +104,7 @@ func (a *Alert) Leaves() []Leaf { return a.leaves }
 
 // Leaf returns the first leaf with the dotted path, or nil.
 func (a *Alert) Leaf(path string) *Leaf {
-	if i := a.index.find(a, hashString(hashSeed, path), path); i >= 0 {
+	if i := a.index.find(a, path); i >= 0 {
 		return &a.leaves[i]
 	}
 	return nil
@@ -111,7 +112,7 @@ func (a *Alert) Leaf(path string) *Leaf {
 
 // Has reports whether the alert has an object (not a leaf) at the dotted path.
 func (a *Alert) Has(path string) bool {
-	return a.index.hasObject(hashString(hashSeed, path))
+	return len(a.index.objects) > 0 && a.index.hasObject(maphash.String(a.index.seed, path))
 }
 
 // Level returns rule.level, or -1 when the alert has none.

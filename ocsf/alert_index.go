@@ -1,11 +1,16 @@
 package ocsf
 
-// pathIndex finds a leaf by the hash of its path: an open table of leaf numbers, kept at most half full.
-// The hash is FNV-1a, because it can be continued from the path of an object to the paths of its members.
+import "hash/maphash"
+
+// pathIndex finds a leaf by its path: an open table of leaf numbers, kept at most half full. The hash is seeded at random,
+// because whoever writes the logs chooses the paths.
 type pathIndex struct {
+	seed    maphash.Seed
+	seeded  bool
 	slots   []indexSlot
-	used    []int32 // slots to empty again
-	objects []uint64
+	used    []int32  // slots to empty again
+	objects []uint64 // hashes of the paths of objects
+	seen    uint64   // one bit for each of objects: most questions are answered by it
 }
 
 type indexSlot struct {
@@ -13,38 +18,29 @@ type indexSlot struct {
 	leaf int32 // number of the leaf + 1; 0 is a free slot
 }
 
-const (
-	hashSeed  = 14695981039346656037
-	hashPrime = 1099511628211
-)
-
-func hashBytes(h uint64, b []byte) uint64 {
-	for _, c := range b {
-		h = (h ^ uint64(c)) * hashPrime
-	}
-	return h
-}
-
-func hashString(h uint64, s string) uint64 {
-	for i := 0; i < len(s); i++ {
-		h = (h ^ uint64(s[i])) * hashPrime
-	}
-	return h
-}
+func (x *pathIndex) hash(path []byte) uint64 { return maphash.Bytes(x.seed, path) }
 
 func (x *pathIndex) reset() {
 	for _, s := range x.used {
 		x.slots[s] = indexSlot{}
 	}
-	x.used, x.objects = x.used[:0], x.objects[:0]
+	x.used, x.objects, x.seen = x.used[:0], x.objects[:0], 0
 }
 
-func (x *pathIndex) find(a *Alert, hash uint64, path string) int32 {
+// ready must be called before the first hash.
+func (x *pathIndex) ready() {
+	if !x.seeded {
+		x.seed, x.seeded = maphash.MakeSeed(), true
+	}
+}
+
+func (x *pathIndex) find(a *Alert, path string) int32 {
 	if len(x.used) == 0 {
 		return -1
 	}
+	hash := maphash.String(x.seed, path)
 	mask := uint64(len(x.slots) - 1)
-	for i := spread(hash) & mask; ; i = (i + 1) & mask {
+	for i := hash & mask; ; i = (i + 1) & mask {
 		s := x.slots[i]
 		if s.leaf == 0 {
 			return -1
@@ -61,7 +57,7 @@ func (x *pathIndex) hasLeaf(hash uint64) bool {
 		return false
 	}
 	mask := uint64(len(x.slots) - 1)
-	for i := spread(hash) & mask; x.slots[i].leaf != 0; i = (i + 1) & mask {
+	for i := hash & mask; x.slots[i].leaf != 0; i = (i + 1) & mask {
 		if x.slots[i].hash == hash {
 			return true
 		}
@@ -75,7 +71,7 @@ func (x *pathIndex) insert(a *Alert, hash uint64, leaf int32) int32 {
 		x.grow()
 	}
 	mask := uint64(len(x.slots) - 1)
-	for i := spread(hash) & mask; ; i = (i + 1) & mask {
+	for i := hash & mask; ; i = (i + 1) & mask {
 		s := x.slots[i]
 		if s.leaf == 0 {
 			x.slots[i] = indexSlot{hash, leaf + 1}
@@ -94,7 +90,7 @@ func (x *pathIndex) grow() {
 	x.used = make([]int32, 0, len(x.slots)/2)
 	mask := uint64(len(x.slots) - 1)
 	for _, u := range used {
-		i := spread(old[u].hash) & mask
+		i := old[u].hash & mask
 		for x.slots[i].leaf != 0 {
 			i = (i + 1) & mask
 		}
@@ -102,9 +98,6 @@ func (x *pathIndex) grow() {
 		x.used = append(x.used, int32(i))
 	}
 }
-
-// spread folds the upper bits in: the low bits of FNV alone are weak.
-func spread(hash uint64) uint64 { return hash ^ hash>>29 }
 
 // maxObjects bounds the list that hasObject and addObject search; objects beyond it are flattened all the same.
 const maxObjects = 256
@@ -115,10 +108,14 @@ func (x *pathIndex) addObject(hash uint64) bool {
 		return false
 	}
 	x.objects = append(x.objects, hash)
+	x.seen |= 1 << (hash >> 58)
 	return true
 }
 
 func (x *pathIndex) hasObject(hash uint64) bool {
+	if x.seen&(1<<(hash>>58)) == 0 {
+		return false
+	}
 	for _, h := range x.objects {
 		if h == hash {
 			return true

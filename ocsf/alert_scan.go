@@ -11,12 +11,13 @@ type scanner struct {
 const maxNesting = 10000
 
 func (a *Alert) scan(src []byte) error {
+	a.index.ready()
 	s := scanner{a: a, src: src}
 	s.space()
 	if s.pos == len(src) || src[s.pos] != '{' {
 		return errNotObject
 	}
-	if err := s.object(hashSeed, 0); err != nil {
+	if err := s.object(0); err != nil {
 		return err
 	}
 	s.space()
@@ -39,6 +40,13 @@ func (s *scanner) space() {
 
 // next returns the byte after white space without passing it, 0 at the end (NUL is no JSON anyway).
 func (s *scanner) next() byte {
+	if s.pos < len(s.src) && s.src[s.pos] > ' ' {
+		return s.src[s.pos] // analysisd writes no white space
+	}
+	return s.nextToken()
+}
+
+func (s *scanner) nextToken() byte {
 	s.space()
 	if s.pos == len(s.src) {
 		return 0
@@ -46,15 +54,15 @@ func (s *scanner) next() byte {
 	return s.src[s.pos]
 }
 
-// object reads the members of the object at pos. a.prefix is its path, hash the hash of that path.
-func (s *scanner) object(hash uint64, depth int) error {
+// object reads the members of the object at pos; a.prefix is its path.
+func (s *scanner) object(depth int) error {
 	s.pos++
 	if s.next() == '}' {
 		s.pos++
 		if depth == 0 {
 			return nil
 		}
-		return s.a.add(s.a.prefix, hash, LeafEmpty, emptyObject)
+		return s.a.add(s.a.prefix, LeafEmpty, emptyObject)
 	}
 	mark := len(s.a.prefix)
 	for {
@@ -66,22 +74,14 @@ func (s *scanner) object(hash uint64, depth int) error {
 			return errNotObject
 		}
 		s.pos++
-		member := hash
 		if depth > 0 {
 			s.a.prefix = append(s.a.prefix, '.')
-			member = (member ^ '.') * hashPrime
 		}
 		s.a.prefix = append(s.a.prefix, key...)
-		for _, c := range key {
-			if c == '.' {
-				s.a.irregular = true
-			}
-			member = (member ^ uint64(c)) * hashPrime
+		if len(key) == 0 || containsDot(key) {
+			s.a.irregular = true // "a." cannot be told from "a" with an empty member, nor "a.b" from "a" with a member "b"
 		}
-		if len(key) == 0 {
-			s.a.irregular = true // "a." cannot be told from "a" with an empty member
-		}
-		if err := s.value(member, depth+1); err != nil {
+		if err := s.value(depth + 1); err != nil {
 			return err
 		}
 		s.a.prefix = s.a.prefix[:mark]
@@ -99,7 +99,7 @@ func (s *scanner) object(hash uint64, depth int) error {
 
 var emptyObject = []byte("{}")
 
-func (s *scanner) value(hash uint64, depth int) error {
+func (s *scanner) value(depth int) error {
 	start := 0
 	kind := LeafKind(0)
 	switch c := s.next(); {
@@ -108,18 +108,18 @@ func (s *scanner) value(hash uint64, depth int) error {
 		if !ok {
 			return errNotObject
 		}
-		return s.a.add(s.a.prefix, hash, LeafText, text)
+		return s.a.add(s.a.prefix, LeafText, text)
 	case c == '{' && depth < maxObjectDepth && len(s.a.prefix) <= maxPrefix:
-		if !s.a.index.addObject(hash) || s.a.index.hasLeaf(hash) {
+		if hash := s.a.index.hash(s.a.prefix); !s.a.index.addObject(hash) || s.a.index.hasLeaf(hash) {
 			s.a.irregular = true
 		}
-		return s.object(hash, depth)
+		return s.object(depth)
 	case c == '{' || c == '[':
 		start = s.pos
 		if !s.skip(maxNesting - depth) {
 			return errNotObject
 		}
-		return s.a.add(s.a.prefix, hash, LeafJSON, s.a.validText(s.src[start:s.pos]))
+		return s.a.add(s.a.prefix, LeafJSON, s.a.validText(s.src[start:s.pos]))
 	case c == 't':
 		kind = LeafBool
 		start = s.literal("true")
@@ -136,16 +136,17 @@ func (s *scanner) value(hash uint64, depth int) error {
 	if start < 0 {
 		return errNotObject
 	}
-	return s.a.add(s.a.prefix, hash, kind, s.src[start:s.pos])
+	return s.a.add(s.a.prefix, kind, s.src[start:s.pos])
 }
 
 // add appends a leaf. The path is copied; the value must outlive the scan.
-func (a *Alert) add(path []byte, hash uint64, kind LeafKind, value []byte) error {
+func (a *Alert) add(path []byte, kind LeafKind, value []byte) error {
 	if len(a.leaves) == maxLeaves {
 		return errTooMany
 	}
 	start := len(a.paths)
 	a.paths = append(a.paths, path...)
+	hash := a.index.hash(path)
 	n := int32(len(a.leaves))
 	a.leaves = append(a.leaves, Leaf{Path: a.paths[start:len(a.paths):len(a.paths)], Value: value, Index: n, Kind: kind})
 	if first := a.index.insert(a, hash, n); first >= 0 {
@@ -291,31 +292,32 @@ func (s *scanner) key() bool {
 
 // pass passes the string at pos without reading it.
 func (s *scanner) pass() bool {
-	for s.pos++; s.pos < len(s.src); s.pos++ {
-		switch c := s.src[s.pos]; {
+	for i := s.pos + 1; ; i++ {
+		if i = plainEnd(s.src, i); i == len(s.src) {
+			return false
+		}
+		switch c := s.src[i]; {
 		case c == '"':
-			s.pos++
+			s.pos = i + 1
 			return true
 		case c < 0x20:
 			return false
 		case c == '\\':
-			s.pos++
-			if s.pos == len(s.src) {
+			if i++; i == len(s.src) {
 				return false
 			}
-			switch s.src[s.pos] {
+			switch s.src[i] {
 			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 			case 'u':
-				if _, ok := hex4(s.src[s.pos+1:]); !ok {
+				if _, ok := hex4(s.src[i+1:]); !ok {
 					return false
 				}
-				s.pos += 4
+				i += 4
 			default:
 				return false
 			}
 		}
 	}
-	return false
 }
 
 // Elements calls yield for each element of an array of scalars until it returns false, and reports whether the leaf is

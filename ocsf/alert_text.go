@@ -1,88 +1,127 @@
 package ocsf
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
+// plainEnd returns the position of the first byte at or after pos that a JSON string does not hold as it is, as ASCII: the
+// quote, the backslash, a control character, a byte beyond ASCII; len(src) if there is none.
+// It takes eight bytes at a time: in each of the four terms below the top bit of a byte is set if the byte is one of
+// these, and of the wrong ones only such that stand behind a right one.
+func plainEnd(src []byte, pos int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; pos+8 <= len(src); pos += 8 {
+		w := binary.LittleEndian.Uint64(src[pos:])
+		quote, escape := w^'"'*ones, w^'\\'*ones
+		if hit := ((quote-ones)&^quote | (escape-ones)&^escape | (w-0x20*ones)&^w | w) & tops; hit != 0 {
+			return pos + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for pos < len(src) {
+		if c := src[pos]; c == '"' || c == '\\' || c < 0x20 || c >= utf8.RuneSelf {
+			return pos
+		}
+		pos++
+	}
+	return pos
+}
+
 // string reads the string at pos: a part of the line when nothing had to be rewritten, else a copy in a.text.
 func (s *scanner) string() ([]byte, bool) {
 	start := s.pos + 1
-	plain, ascii := true, true
-	for i := start; i < len(s.src); i++ {
-		c := s.src[i]
-		if c == '"' {
-			raw := s.src[start:i]
-			if plain && (ascii || utf8.Valid(raw)) {
-				s.pos = i + 1
-				return raw, true
+	i := plainEnd(s.src, start)
+	if i < len(s.src) && s.src[i] == '"' {
+		s.pos = i + 1
+		return s.src[start:i], true
+	}
+	return s.rewritten(start, i)
+}
+
+// rewritten reads on from i, the first byte of the string at start that is not plain.
+// Invalid UTF-8 and lone surrogates become U+FFFD, one per byte or escape, as encoding/json does.
+func (s *scanner) rewritten(start, i int) ([]byte, bool) {
+	a, copied := s.a, start // text from copied to i is still to be copied
+	mark := len(a.text)
+	for i < len(s.src) {
+		switch c := s.src[i]; {
+		case c == '"':
+			s.pos = i + 1
+			if copied == start {
+				return s.src[start:i], true // there was only valid UTF-8 beyond ASCII
 			}
-			s.pos = start - 1
-			if !s.pass() {
+			a.text = append(a.text, s.src[copied:i]...)
+			return a.text[mark:len(a.text):len(a.text)], true
+		case c == '\\':
+			a.text = append(a.text, s.src[copied:i]...)
+			n := a.unescape(s.src[i:])
+			if n == 0 {
 				return nil, false
 			}
-			return s.a.unescape(raw), true
-		}
-		switch {
+			i += n
+			copied = i
 		case c < 0x20:
 			return nil, false
-		case c == '\\':
-			plain = false
-			i++ // whatever follows is checked by pass
-		case c >= utf8.RuneSelf:
-			ascii = false
+		default:
+			if _, n := utf8.DecodeRune(s.src[i:]); n > 1 {
+				i += n
+				break
+			}
+			a.text = append(a.text, s.src[copied:i]...)
+			a.text = utf8.AppendRune(a.text, utf8.RuneError)
+			i++
+			copied = i
 		}
+		i = plainEnd(s.src, i)
 	}
 	return nil, false
 }
 
-// unescape appends the meaning of a string's inner text to a.text. Escapes are known to be well formed.
-// Invalid UTF-8 and lone surrogates become U+FFFD, one per byte or escape, as encoding/json does.
-func (a *Alert) unescape(raw []byte) []byte {
-	start := len(a.text)
-	for i := 0; i < len(raw); {
-		switch c := raw[i]; {
-		case c == '\\':
-			i++
-			switch raw[i] {
-			case 'b':
-				a.text = append(a.text, '\b')
-			case 'f':
-				a.text = append(a.text, '\f')
-			case 'n':
-				a.text = append(a.text, '\n')
-			case 'r':
-				a.text = append(a.text, '\r')
-			case 't':
-				a.text = append(a.text, '\t')
-			case 'u':
-				r, _ := hex4(raw[i+1:])
-				i += 4
-				if utf16.IsSurrogate(r) {
-					pair := rune(utf8.RuneError)
-					if i+2 < len(raw) && raw[i+1] == '\\' && raw[i+2] == 'u' {
-						low, _ := hex4(raw[i+3:])
-						pair = utf16.DecodeRune(r, low)
-					}
-					if r = pair; r != utf8.RuneError {
-						i += 6
-					}
-				}
-				a.text = utf8.AppendRune(a.text, r)
-			default:
-				a.text = append(a.text, raw[i]) // quote, backslash, slash
-			}
-			i++
-		case c < utf8.RuneSelf:
-			a.text = append(a.text, c)
-			i++
-		default:
-			r, n := utf8.DecodeRune(raw[i:])
-			a.text = utf8.AppendRune(a.text, r)
-			i += n
-		}
+// unescape appends what the escape at the start of raw stands for to a.text and returns its length; 0 if it is none.
+// A pair of surrogates is one escape of twice the length.
+func (a *Alert) unescape(raw []byte) int {
+	if len(raw) < 2 {
+		return 0
 	}
-	return a.text[start:len(a.text):len(a.text)]
+	c := raw[1]
+	switch c {
+	case '"', '\\', '/':
+	case 'b':
+		c = '\b'
+	case 'f':
+		c = '\f'
+	case 'n':
+		c = '\n'
+	case 'r':
+		c = '\r'
+	case 't':
+		c = '\t'
+	case 'u':
+		r, ok := hex4(raw[2:])
+		if !ok {
+			return 0
+		}
+		n := 6
+		if utf16.IsSurrogate(r) {
+			pair := rune(utf8.RuneError)
+			if len(raw) > 7 && raw[6] == '\\' && raw[7] == 'u' {
+				if low, ok := hex4(raw[8:]); ok {
+					pair = utf16.DecodeRune(r, low)
+				}
+			}
+			if r = pair; r != utf8.RuneError {
+				n = 12
+			}
+		}
+		a.text = utf8.AppendRune(a.text, r)
+		return n
+	default:
+		return 0
+	}
+	a.text = append(a.text, c)
+	return 2
 }
 
 // validText returns b, or a copy in a.text with U+FFFD for every byte that is no UTF-8.
