@@ -13,13 +13,13 @@ import (
 func AthenaDDL(class *ocsf.Class, table, location string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE EXTERNAL TABLE IF NOT EXISTS %s (\n", quoteName(table))
-	for i := range class.Root.Attrs {
-		a := &class.Root.Attrs[i]
+	columns := TableColumns(class)
+	for i, c := range columns {
 		separator := ","
-		if i == len(class.Root.Attrs)-1 {
+		if i == len(columns)-1 {
 			separator = ""
 		}
-		fmt.Fprintf(&b, "  %s %s%s\n", quoteName(a.Name), hiveType(a), separator)
+		fmt.Fprintf(&b, "  %s %s%s\n", quoteName(c.Name), c.Type, separator)
 	}
 	if location != "" && !strings.HasSuffix(location, "/") {
 		location += "/"
@@ -29,6 +29,18 @@ func AthenaDDL(class *ocsf.Class, table, location string) string {
 	fmt.Fprintf(&b, "LOCATION '%s'\n", strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(location))
 	b.WriteString("TBLPROPERTIES ('parquet.compression'='ZSTD', 'classification'='parquet');\n")
 	return b.String()
+}
+
+// TableColumn is a column as the Glue catalog has it, its type in Hive's words.
+type TableColumn struct{ Name, Type string }
+
+// TableColumns are the columns a crawler finds in every object of class, in their order, without the partition keys.
+func TableColumns(class *ocsf.Class) []TableColumn {
+	columns := make([]TableColumn, len(class.Root.Attrs))
+	for i := range class.Root.Attrs {
+		columns[i] = TableColumn{class.Root.Attrs[i].Name, hiveType(&class.Root.Attrs[i])}
+	}
+	return columns
 }
 
 // quoteName quotes a name for Hive's DDL; a dot separates database and table.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -147,4 +148,9 @@ func loadOptions(opt S3Options, transport *http.Transport) []func(*config.LoadOp
 		o = append(o, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
 	}
 	return o
+}
+
+// Proxy is the proxy a request to an address goes through; nil when it goes there directly. Its URL may hold a password.
+func (a *AWS) Proxy(address *url.URL) (*url.URL, error) {
+	return a.transport.Proxy(&http.Request{URL: address})
 }

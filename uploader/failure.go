@@ -83,6 +83,12 @@ func printable(s string) string {
 	return s
 }
 
+// Explain makes the *Error that Put would return for a failed request about o: with the class, the remedy, and text fit to
+// be shown. role is the role the request was made with, "" for the daemon's own credentials.
+func Explain(o spool.Object, role string, err error, now time.Time) *Error {
+	return describe(o, role, err, now)
+}
+
 // describe makes the *Error of a failed attempt. role is the role of the source, "" for the default credentials.
 func describe(o spool.Object, role string, err error, now time.Time) *Error {
 	e := &Error{Class: Classify(err), Source: o.Source, Destination: o.Destination, Key: o.Key, Err: err}

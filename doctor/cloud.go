@@ -1,0 +1,381 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"wazuh-security-lake/config"
+	"wazuh-security-lake/lake"
+	"wazuh-security-lake/spool"
+	"wazuh-security-lake/uploader"
+)
+
+// source is one configured source with everything of lake.* filled in.
+type source struct {
+	config.Source
+	destination string // s3://bucket or file:///dir
+	contract    lake.Contract
+}
+
+func (s source) bucket() string { return strings.TrimPrefix(s.destination, "s3://") }
+
+func (s source) role() uploader.Role {
+	return uploader.Role{RoleARN: s.RoleARN, ExternalID: s.ExternalID, Region: s.Region}
+}
+
+// sourcesOf resolves the sources as the daemon does.
+func sourcesOf(c config.Config) []source {
+	var out []source
+	for _, s := range c.ResolvedSources() {
+		r := source{Source: s, destination: strings.TrimSuffix(c.Lake.Destination, "/")}
+		if u, err := url.Parse(s.S3Location); s.S3Location != "" && err == nil {
+			r.destination, r.contract.Prefix = "s3://"+u.Host, strings.Trim(u.Path, "/")+"/"
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// cloud is what the checks of AWS share: they run one after the other, later ones use what earlier ones have found.
+type cloud struct {
+	cfg     config.Config
+	options uploader.S3Options
+	now     func() time.Time
+
+	aws      *uploader.AWS
+	contacts map[string]*contact // by bucket and region
+	verifies map[string]bool     // sources whose store has refused a wrong checksum
+}
+
+// checkOpen loads the AWS configuration: endpoints, proxy, certificates, credential files.
+func (c *cloud) checkOpen(ctx context.Context) Result {
+	a, err := uploader.OpenAWS(ctx, c.options)
+	if err != nil {
+		return failure(Configuration, err.Error(), "mend the lake section of the configuration, or the AWS_ variables and files of the environment")
+	}
+	c.aws = a
+	detail := "no proxy"
+	endpoint, err := url.Parse(c.endpoint())
+	if err != nil {
+		return failure(Configuration, "lake.s3_endpoint is no address", "write https://host[:port]")
+	}
+	switch proxy, err := a.Proxy(endpoint); {
+	case err != nil:
+		return failure(Configuration, "the proxy of the environment is no address", "HTTPS_PROXY=http://host:port")
+	case proxy != nil:
+		from := "HTTPS_PROXY"
+		if c.options.Proxy != "" {
+			from = "lake.proxy"
+		}
+		detail = fmt.Sprintf("proxy %s://%s (%s)", proxy.Scheme, proxy.Host, from) // without user and password
+	}
+	detail += ", the system's certificates"
+	if file := cmpOr(c.options.CAFile, os.Getenv("AWS_CA_BUNDLE")); file != "" {
+		detail += " and those of " + file
+	}
+	if c.options.AllowHTTP {
+		return warning(detail+"; lake.allow_http lets alerts cross the network unencrypted", "use https and lake.ca_file")
+	}
+	return passed("%s", detail)
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// endpoint is the host objects are sent to, for people.
+func (c *cloud) endpoint() string {
+	if c.options.S3Endpoint != "" {
+		return c.options.S3Endpoint
+	}
+	return "https://s3." + c.options.Region + ".amazonaws.com"
+}
+
+// contact asks a bucket once.
+func (c *cloud) contact(ctx context.Context, bucket, region string) *contact {
+	key := bucket + " " + region
+	if c.contacts[key] == nil {
+		c.contacts[key] = reach(ctx, c.aws.S3(uploader.Role{Region: region}), bucket, c.now)
+	}
+	return c.contacts[key]
+}
+
+// checkCredentials asks the default chain, and STS who these credentials are.
+func (c *cloud) checkCredentials(users []Identity) func(context.Context) Result {
+	return func(ctx context.Context) Result {
+		creds, err := c.aws.Config().Credentials.Retrieve(ctx)
+		if err != nil {
+			return failure(Permission, "none found in environment, files, container or instance metadata: "+shorten(causeOf(err)),
+				"give the daemon an instance profile, IAM Roles Anywhere or a profile: docs/OPERATIONS.md, Credentials",
+				"if the service has its own environment: "+ownEnvironment)
+		}
+		detail := fmt.Sprintf("found by %s, access key ...%s", creds.Source, lastFour(creds.AccessKeyID))
+		if creds.CanExpire {
+			detail += ", good for " + creds.Expires.Sub(c.now()).Round(time.Minute).String()
+		}
+		if creds.CanExpire && creds.Expires.Before(c.now()) {
+			return failure(Permission, detail+": expired", "renew them")
+		}
+		// The chain names the file. One that the service may not read, such as root's own, helps doctor only.
+		if _, file, ok := strings.Cut(creds.Source, ": "); ok && strings.HasPrefix(file, "/") {
+			for _, id := range users {
+				if found, err := try(id, []need{{file, mayRead}}); err == nil && found != nil {
+					return warning(detail+"; "+id.Name+" may not read that file", "put them where the service finds them: docs/OPERATIONS.md, Credentials", "then test with "+ownEnvironment)
+				}
+			}
+		}
+		if strings.HasPrefix(creds.Source, "Env") && len(users) > 1 {
+			return warning(detail+": from this shell's environment, which need not be the service's", "to test with the service's own environment and rights: "+ownEnvironment)
+		}
+		return passed("%s", detail)
+	}
+}
+
+func lastFour(id string) string { return id[max(0, len(id)-4):] }
+
+func shorten(s string) string {
+	if r := []rune(s); len(r) > 200 {
+		return string(r[:200]) + "..."
+	}
+	return s
+}
+
+// checkIdentity asks STS who the daemon's own credentials are. It needs no right.
+func (c *cloud) checkIdentity(region string, needed bool) func(context.Context) Result {
+	return func(ctx context.Context) Result {
+		if !needed {
+			return skipped("no source has a role_arn: STS is not used")
+		}
+		out, err := c.aws.STS(region).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return c.stsFault(err, "", "the daemon's own credentials")
+		}
+		return passed("%s", aws.ToString(out.Arn))
+	}
+}
+
+// stsFault explains what STS said.
+func (c *cloud) stsFault(err error, role, who string) Result {
+	e := uploader.Explain(spool.Object{Destination: "s3://"}, role, err, c.now())
+	if e.Status == 0 && e.Code == "" {
+		endpoint := cmpOr(c.options.STSEndpoint, "https://sts."+c.options.Region+".amazonaws.com")
+		r := networkFault(endpoint, err, "")
+		r.Remedy = append(r.Remedy, "with a VPC endpoint for STS: lake.sts_endpoint")
+		return r
+	}
+	return failure(faultOf(e), fmt.Sprintf("STS refuses %s: %s", who, said(e)), e.Remedy)
+}
+
+// faultOf is the class of a failure at a service.
+func faultOf(e *uploader.Error) Fault {
+	switch e.Class {
+	case uploader.Retryable, uploader.Throttled, uploader.Conflict:
+		return Unavailable
+	}
+	switch {
+	case e.Status == http.StatusForbidden, e.Status == http.StatusUnauthorized, e.Code == "AccessDenied", e.Code == "InvalidAccessKeyId",
+		e.Code == "SignatureDoesNotMatch", e.Code == "InvalidClientTokenId", e.Code == "ExpiredToken":
+		return Permission
+	}
+	return Configuration
+}
+
+// said is the answer without what Error repeats about the object.
+func said(e *uploader.Error) string {
+	_, text, _ := strings.Cut(e.Error(), "): ")
+	return text
+}
+
+// checkRole assumes a source's role as the daemon does, and once more without the external ID, which must not work.
+func (c *cloud) checkRole(s source) func(context.Context) Result {
+	return func(ctx context.Context) Result {
+		if s.RoleARN == "" {
+			return skipped("no role_arn: the daemon's own credentials write")
+		}
+		in := &sts.AssumeRoleInput{RoleArn: aws.String(s.RoleARN), RoleSessionName: aws.String("wazuh-security-lake-doctor"), DurationSeconds: aws.Int32(900)}
+		bare := *in
+		if s.ExternalID != "" {
+			in.ExternalId = aws.String(s.ExternalID)
+		}
+		client := c.aws.STS(s.Region)
+		if _, err := client.AssumeRole(ctx, in); err != nil {
+			r := c.stsFault(err, s.RoleARN, "role "+s.RoleARN)
+			r.Remedy = slices.DeleteFunc(r.Remedy, func(s string) bool { return s == "" })
+			if r.Fault == Permission {
+				r.Remedy = []string{fmt.Sprintf("the trust policy of %s must allow sts:AssumeRole to this principal with the external ID that is configured for source %s", s.RoleARN, s.Name),
+					"and this principal's own policy must allow sts:AssumeRole on that role: docs/AWS.md"}
+				if s.ExternalID == "" {
+					r.Detail += "; no external_id is configured"
+				}
+			}
+			return r
+		}
+		if s.ExternalID == "" {
+			return warning("assumed "+s.RoleARN+" without an external ID", "a provider role should demand one: condition sts:ExternalId in its trust policy, and external_id in the configuration")
+		}
+		_, err := client.AssumeRole(ctx, &bare)
+		if err == nil {
+			return warning("assumed "+s.RoleARN+", but without the external ID as well", "add the condition sts:ExternalId to the trust policy of the role")
+		}
+		if e := uploader.Explain(spool.Object{}, s.RoleARN, err, c.now()); faultOf(e) != Permission {
+			return passed("assumed %s with the external ID; whether it is demanded could not be told (%s)", s.RoleARN, said(e))
+		}
+		return passed("assumed %s; without the external ID it is refused", s.RoleARN)
+	}
+}
+
+// probe is one PutObject whose body does not have the checksum it announces. A store judges the right to write first,
+// then the body: 403 is "may not", 400 is "may", and neither leaves an object.
+func (c *cloud) probe(ctx context.Context, s source, key string, conditional bool) error {
+	body := []byte("wazuh-security-lake doctor: a store must refuse this, its checksum is wrong on purpose\n")
+	other := sha256.Sum256([]byte("something else"))
+	in := &s3.PutObjectInput{
+		Bucket: aws.String(s.bucket()), Key: aws.String(key), Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
+		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(other[:])), StorageClass: types.StorageClass(c.options.StorageClass),
+	}
+	if conditional {
+		in.IfNoneMatch = aws.String("*")
+	}
+	if c.options.KMSKeyID != "" {
+		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, aws.String(c.options.KMSKeyID)
+	}
+	_, err := c.aws.S3(s.role()).PutObject(ctx, in)
+	return err
+}
+
+// refusedBody reports the answers that mean: allowed, but the bytes are not the announced ones.
+func refusedBody(e *uploader.Error) bool {
+	return e.Class == uploader.Corrupt || (e.Status == http.StatusBadRequest && e.Code == "InvalidRequest")
+}
+
+// probeKey is a key of today's partition that no object has. Readers of the lake take a name with an underscore for
+// hidden, should a store keep what it was told to refuse.
+func (c *cloud) probeKey(s source) (string, error) {
+	random := make([]byte, 8)
+	if _, err := rand.Read(random); err != nil {
+		return "", err
+	}
+	return s.contract.Key(lake.Partition{Source: s.Name, Region: s.Region, AccountID: s.AccountID, Day: lake.DateOf(c.now().UnixMilli())},
+		fmt.Sprintf("_doctor-%x.parquet", random))
+}
+
+// checkWrite proves the right to write below the source's prefix.
+func (c *cloud) checkWrite(s source) func(context.Context) Result {
+	return func(ctx context.Context) Result {
+		key, err := c.probeKey(s)
+		if err != nil {
+			return failure(Configuration, err.Error(), "wazuh-security-lake check-config")
+		}
+		object := spool.Object{Source: s.Name, Destination: s.destination, Key: key}
+		prefix := key[:strings.LastIndexByte(key, '/')+1]
+		err = c.probe(ctx, s, key, true)
+		if err == nil {
+			return c.kept(ctx, s, key)
+		}
+		e := uploader.Explain(object, s.RoleARN, err, c.now())
+		if e.Status == http.StatusNotImplemented { // no conditional write there: the next check says so
+			if err = c.probe(ctx, s, key, false); err == nil {
+				return c.kept(ctx, s, key)
+			}
+			e = uploader.Explain(object, s.RoleARN, err, c.now())
+		}
+		switch {
+		case refusedBody(e):
+			c.verifies[s.Name] = true
+			return passed("may write below %s/%s (a body with a wrong checksum was refused as such, nothing was stored)", s.destination, prefix)
+		case e.Status == 0 && e.Code == "" && e.Class != uploader.Configuration:
+			return networkFault(c.endpoint(), err, s.bucket())
+		case e.Class == uploader.Retryable || e.Class == uploader.Throttled || e.Class == uploader.Conflict:
+			return failure(Unavailable, "cannot be proven now: "+said(e), "try again; the daemon itself tries for ever")
+		}
+		return failure(faultOf(e), fmt.Sprintf("may not write below %s/%s: %s", s.destination, prefix, said(e)), e.Remedy)
+	}
+}
+
+// kept is the answer of a store that took the probe: it does not look at checksums. The probe must not stay.
+func (c *cloud) kept(ctx context.Context, s source, key string) Result {
+	_, err := c.aws.S3(s.role()).DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(s.bucket()), Key: aws.String(key)})
+	left := "; it was deleted again"
+	var remedies []string
+	if err != nil {
+		left = "; it could not be deleted"
+		remedies = append(remedies, fmt.Sprintf("delete it: aws s3 rm %s/%s", s.destination, key))
+	}
+	return warning("may write, but this store took an object with a wrong checksum"+left, append(remedies, "use a store that verifies checksums: damage on the way would go unnoticed")...)
+}
+
+// checkConditional sends the probe to a key that has an object: a store that knows If-None-Match answers 412. The object
+// is safe: the write check has shown that this store refuses such a body.
+func (c *cloud) checkConditional(s source) func(context.Context) Result {
+	return func(ctx context.Context) Result {
+		if !c.verifies[s.Name] {
+			return skipped("not tried: the probe is harmless only where checksums are verified")
+		}
+		key, err := c.shippedKey(s)
+		if err != nil || key == "" {
+			return skipped("cannot be proven before the first object is shipped from here")
+		}
+		err = c.probe(ctx, s, key, true)
+		if err == nil {
+			return failure(Unavailable, "the store overwrote "+key+" with the probe", "restore that object from its versions; this store verifies checksums only at times")
+		}
+		e := uploader.Explain(spool.Object{Source: s.Name, Destination: s.destination, Key: key}, s.RoleARN, err, c.now())
+		switch {
+		case e.Class == uploader.Exists:
+			return passed("If-None-Match is honoured: a key that is taken is answered with 412")
+		case e.Status == http.StatusNotImplemented:
+			return warning("the store knows no conditional write: objects are put without", "nothing is lost by it: the same key always has the same bytes")
+		case refusedBody(e):
+			return skipped("cannot be proven without an object: the store looks at the body before the condition")
+		}
+		return skipped("cannot be proven: %s", said(e))
+	}
+}
+
+// shippedKey is the newest key this daemon has stored for a source; empty when there is none or the ledger is out of reach.
+func (c *cloud) shippedKey(s source) (string, error) {
+	key := ""
+	err := spool.Ledger(c.cfg.Spool.Dir, func(e spool.Entry) error {
+		if e.Manifest == nil {
+			return nil
+		}
+		for _, o := range e.Manifest.Objects {
+			if o.Source == s.Name && o.Destination == s.destination {
+				key = o.Key
+			}
+		}
+		return nil
+	})
+	return key, err
+}
+
+// checkEncryption says what is known about KMS. Whether a key may be used shows when an object is stored, and only then.
+func (c *cloud) checkEncryption(s source) func(context.Context) Result {
+	return func(ctx context.Context) Result {
+		if key, err := c.shippedKey(s); err == nil && key != "" {
+			return passed("objects are stored (the last one: %s), so the bucket's key may be used", key)
+		}
+		if c.options.KMSKeyID == "" {
+			return skipped("as the bucket encrypts; the right to use its key shows with the first object: wazuh-security-lake send-test")
+		}
+		return skipped("with key %s; the right to use it shows with the first object: wazuh-security-lake send-test", c.options.KMSKeyID)
+	}
+}
