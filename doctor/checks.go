@@ -159,7 +159,9 @@ func (b *builder) remote(sources []source) {
 			name = "endpoint " + region + " " + bucket
 		}
 		ways[key] = name
-		b.add(name, []string{nameOpen}, func(ctx context.Context) Result { return c.contact(ctx, bucket, region).checkWay(c.endpoint(), bucket, region) })
+		b.add(name, []string{nameOpen}, func(ctx context.Context) Result {
+			return c.contact(ctx, bucket, region).checkWay(c.endpoint(), bucket, region)
+		})
 		b.add(strings.Replace(name, "endpoint", "clock", 1), []string{name}, func(ctx context.Context) Result { return c.contact(ctx, bucket, region).checkClock() })
 		b.add(strings.Replace(name, "endpoint", "bucket", 1), []string{name}, func(ctx context.Context) Result { return c.contact(ctx, bucket, region).checkBucket(bucket, region) })
 	}

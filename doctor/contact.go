@@ -30,13 +30,12 @@ const (
 // contact is what one unsigned request to a bucket told: how the way there is, what time it is there, and whether the
 // bucket is where it should be. It needs no credentials and no right.
 type contact struct {
-	status    int
-	header    http.Header
-	times     timings
-	skew      time.Duration // the store's clock minus ours
-	dated     bool          // the answer had a date
-	err       error         // there was no answer
-	throughTo string        // the address connected to
+	status int
+	header http.Header
+	times  timings
+	skew   time.Duration // the store's clock minus ours
+	dated  bool          // the answer had a date
+	err    error         // there was no answer
 }
 
 // timings are the phases of the first request on a new connection.
@@ -45,7 +44,6 @@ type timings struct {
 	began, dnsBegan, dialBegan   time.Time
 	tlsBegan                     time.Time
 	dns, dial, handshake, answer time.Duration
-	address                      string
 }
 
 func (t *timings) trace() *httptrace.ClientTrace {
@@ -58,7 +56,7 @@ func (t *timings) trace() *httptrace.ClientTrace {
 		DNSStart:          func(httptrace.DNSStartInfo) { do(func() { t.dnsBegan = time.Now() }) },
 		DNSDone:           func(httptrace.DNSDoneInfo) { do(func() { t.dns = time.Since(t.dnsBegan) }) },
 		ConnectStart:      func(string, string) { do(func() { t.dialBegan = time.Now() }) },
-		ConnectDone:       func(_, addr string, _ error) { do(func() { t.dial, t.address = time.Since(t.dialBegan), addr }) },
+		ConnectDone:       func(string, string, error) { do(func() { t.dial = time.Since(t.dialBegan) }) },
 		TLSHandshakeStart: func() { do(func() { t.tlsBegan = time.Now() }) },
 		TLSHandshakeDone:  func(tls.ConnectionState, error) { do(func() { t.handshake = time.Since(t.tlsBegan) }) },
 		GotFirstResponseByte: func() {
@@ -86,16 +84,17 @@ func (t *timings) String() string {
 func reach(ctx context.Context, client *s3.Client, bucket string, now func() time.Time) *contact {
 	c := &contact{}
 	c.times.began = time.Now()
-	out, err := client.HeadBucket(httptrace.WithClientTrace(ctx, c.times.trace()), &s3.HeadBucketInput{Bucket: aws.String(bucket)},
-		func(o *s3.Options) { o.Credentials = aws.AnonymousCredentials{} })
+	stranger := client.Options()
+	stranger.Credentials = aws.AnonymousCredentials{}
+	out, err := s3.New(stranger).HeadBucket(httptrace.WithClientTrace(ctx, c.times.trace()), &s3.HeadBucketInput{Bucket: aws.String(bucket)})
 	answered := now()
 	var raw *http.Response
 	if err == nil {
 		if r, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response); ok && r.Response != nil {
 			raw = r.Response
 		}
-	} else if res, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && res.Response != nil && res.Response.Response != nil {
-		raw = res.Response.Response
+	} else if res, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && res.Response != nil && res.Response.Response != nil && res.HTTPStatusCode() != 0 {
+		raw = res.Response.Response // status 0: the SDK's stand-in for no answer
 	} else {
 		c.err = err
 		return c

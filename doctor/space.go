@@ -26,7 +26,7 @@ func checkSpace(c config.Spool) func(context.Context) Result {
 
 // judgeSpace is checkSpace without a disk. used is what the spool holds already.
 func judgeSpace(c config.Spool, at string, v volume, used int64) Result {
-	free, minFree, maxSize := config.Size(v.free), c.MinFree, c.MaxSize
+	free, minFree, maxSize := human(v.free), c.MinFree, c.MaxSize
 	room := maxSize.Bytes() - used // what it may still grow by
 	switch {
 	case v.free < minFree.Bytes():
@@ -40,7 +40,20 @@ func judgeSpace(c config.Spool, at string, v volume, used int64) Result {
 	case v.poor != "":
 		return warning(fmt.Sprintf("%s is on %s", at, v.poor), "put spool.dir on a local disk; in a container on a volume")
 	}
-	return passed("%s free on the disk of %s; the spool holds %s and may grow to %s", free, at, config.Size(used), maxSize)
+	return passed("%s free on the disk of %s; the spool holds %s and may grow to %s", free, at, human(used), maxSize)
+}
+
+// human is a size as people read it; config.Size is exact instead.
+func human(bytes int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	size, unit := float64(bytes), 0
+	for size >= 1024 && unit < len(units)-1 {
+		size, unit = size/1024, unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	return fmt.Sprintf("%.1f %s", size, units[unit])
 }
 
 // usedBelow adds up the sizes of the files below dir, as far as this user may see them.

@@ -43,6 +43,23 @@ func TableColumns(class *ocsf.Class) []TableColumn {
 	return columns
 }
 
+// GlueNames are the database and table that Security Lake documents for a custom source: punctuation becomes _, a source
+// with a version has it in the table's name. They are for queries to show; what was made is said by the API.
+func (c Contract) GlueNames(source, region string) (database, table string) {
+	plain := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return '_'
+		}, strings.ToLower(s))
+	}
+	if path := strings.Trim(strings.TrimPrefix(c.Prefix, "ext/"), "/"); path != "" {
+		source = path
+	}
+	return "amazon_security_lake_glue_db_" + plain(region), "amazon_security_lake_table_" + plain(region) + "_ext_" + plain(source)
+}
+
 // quoteName quotes a name for Hive's DDL; a dot separates database and table.
 func quoteName(name string) string {
 	parts := strings.Split(name, ".")

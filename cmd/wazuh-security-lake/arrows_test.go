@@ -24,11 +24,12 @@ var arrows = map[string][]string{
 	"uploader":                {"spool"},
 	"ossec-integration":       {"ossec-integration/inbox"},
 	"ossec-integration/inbox": {},
-	"cmd/wazuh-security-lake": {"config", "tailer", "ocsf", "lake", "spool", "relay", "uploader", "ossec-integration/inbox"},
+	"doctor":                  {"config", "ocsf", "lake", "spool", "uploader"},
+	"cmd/wazuh-security-lake": {"doctor", "config", "tailer", "ocsf", "lake", "spool", "relay", "uploader", "ossec-integration/inbox"},
 }
 
 // awsSDK may be imported in these places only.
-var awsSDK = []string{"uploader", "cmd/wazuh-security-lake"}
+var awsSDK = []string{"uploader", "doctor", "cmd/wazuh-security-lake"}
 
 // pure packages touch neither clock, disk nor network.
 var pure = map[string][]string{
