@@ -17,7 +17,8 @@ type Alert struct {
 	paths  []byte // the dotted paths of all leaves
 	leaves []Leaf
 	index  pathIndex
-	prefix []byte // path of the object being scanned
+	arrays [][]byte // elements of the arrays read so far
+	prefix []byte   // path of the object being scanned
 
 	// irregular is set when two members share one path (repeated keys, or a key that contains a dot): the leaves are
 	// all there, but they cannot be written as one nested JSON document again.
@@ -44,6 +45,9 @@ type Leaf struct {
 	Index int32  // position in the alert; Value.Srcs refers to it
 	Kind  LeafKind
 
+	scalars  bool  // of an array that was read: all elements are scalars
+	first    int32 // of an array that was read: its first element in Alert.arrays, + 1
+	count    int32 // how many elements of it are there
 	repeat   int32 // how many leaves before this one have the same path
 	repeated int32 // of the first leaf with a path: how many more there are
 }
@@ -91,10 +95,10 @@ func (a *Alert) Parse(line []byte) error {
 }
 
 func (a *Alert) reset(size int) {
-	if size < keepBytes/16 && (cap(a.line) > keepBytes || cap(a.text) > keepBytes || cap(a.paths) > keepBytes || cap(a.leaves) > keepBytes/128) {
+	if size < keepBytes/16 && (cap(a.line) > keepBytes || cap(a.text) > keepBytes || cap(a.paths) > keepBytes || cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64) {
 		*a = Alert{}
 	}
-	a.text, a.paths, a.leaves, a.prefix = a.text[:0], a.paths[:0], a.leaves[:0], a.prefix[:0]
+	a.text, a.paths, a.leaves, a.prefix, a.arrays = a.text[:0], a.paths[:0], a.leaves[:0], a.prefix[:0], a.arrays[:0]
 	a.irregular = false
 	a.index.reset()
 }

@@ -334,33 +334,47 @@ func (a *Alert) Elements(l *Leaf, yield func(text []byte) bool) bool {
 		yield(l.Value)
 		return true
 	}
+	if l.first == 0 {
+		a.readArray(l)
+	}
+	for _, text := range a.arrays[l.first-1:][:l.count] {
+		if !yield(text) {
+			break
+		}
+	}
+	return l.scalars
+}
+
+// readArray keeps the elements of an array, up to the first that is no scalar: several attributes ask for them.
+func (a *Alert) readArray(l *Leaf) {
+	l.first = int32(len(a.arrays)) + 1
 	s := scanner{a: a, src: l.Value}
 	if s.next() != '[' {
-		return false
+		return
 	}
 	s.pos++
 	if s.next() == ']' {
-		return false // nothing that an attribute could hold
+		return // nothing that an attribute could hold
 	}
-	for more := true; ; s.pos++ {
+	for ; ; s.pos++ {
 		var text []byte
 		switch c := s.next(); c {
 		case '"':
 			text, _ = s.string()
 		case '{', '[':
-			return false
-		case 't', 'f', 'n', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			return
+		default: // a number or one of the words
 			start := s.pos
 			for s.pos < len(s.src) && s.src[s.pos] > ' ' && s.src[s.pos] != ',' && s.src[s.pos] != ']' {
 				s.pos++
 			}
 			text = s.src[start:s.pos]
 		}
-		if more && !yield(text) {
-			more = false
-		}
+		a.arrays = append(a.arrays, text)
+		l.count++
 		if s.next() != ',' {
-			return true
+			l.scalars = true
+			return
 		}
 	}
 }

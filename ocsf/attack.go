@@ -139,7 +139,7 @@ func techniqueID(id []byte) bool {
 
 func tacticOf(name []byte) tactics {
 	for i := range tacticTable {
-		if bytes.EqualFold(name, []byte(tacticTable[i].name)) {
+		if t := tacticTable[i].name; len(t) == len(name) && bytes.EqualFold(name, []byte(t)) {
 			return 1 << i
 		}
 	}

@@ -335,9 +335,9 @@ func checkUnmapped(kvs []KeyValue) *CheckError {
 		switch {
 		case len(kv.Key) == 0:
 			return fault("unmapped", RuleEmpty, nil)
-		case !utf8.Valid(kv.Key):
+		case !ascii(kv.Key) && !utf8.Valid(kv.Key):
 			return fault("unmapped", RuleUTF8, kv.Key)
-		case !utf8.Valid(kv.Value):
+		case !ascii(kv.Value) && !utf8.Valid(kv.Value):
 			return fault("unmapped", RuleUTF8, kv.Key)
 		}
 	}

@@ -2,7 +2,10 @@ package ocsf
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
+	"math/bits"
+	"unicode/utf8"
 )
 
 // The checks run on every event, and nearly every event is valid. quick therefore only finds out whether there is any
@@ -19,14 +22,17 @@ func quick(ev *Event) bool {
 // sound reports whether the object has no fault.
 func (c *checker) sound(o *Object) bool {
 	t, set := o.Type, false
-	for i := o.slots.next(0); i >= 0; i = o.slots.next(i + 1) {
-		v := &o.Values[i]
-		if !v.Set {
-			continue
-		}
-		set = true
-		if a := &t.Attrs[i]; !a.active(c.declared) || !c.soundValue(o, a, v) {
-			return false
+	for w, m := range o.slots {
+		for ; m != 0; m &= m - 1 {
+			i := w*64 + bits.TrailingZeros64(m)
+			v := &o.Values[i]
+			if !v.Set {
+				continue
+			}
+			set = true
+			if a := &t.Attrs[i]; !a.active(c.declared) || !c.soundValue(o, a, v) {
+				return false
+			}
 		}
 	}
 	for _, i := range t.required {
@@ -70,7 +76,33 @@ func (c *checker) soundValue(o *Object, a *Attr, v *Value) bool {
 }
 
 func (a *Attr) soundText(s []byte) bool {
-	return len(s) > 0 && (a.text.json && jsonDocument(s) || a.text.fault(s) == "")
+	t := &a.text
+	switch {
+	case len(s) == 0:
+		return false
+	case t.json:
+		return jsonDocument(s) && utf8.Valid(s)
+	case !ascii(s) || t.maxChars > 0 && len(s) > t.maxChars:
+		return t.fault(s) == ""
+	}
+	return t.valid == nil || t.valid(s)
+}
+
+// ascii reports whether there is no byte beyond ASCII in s. Most texts of an event are short.
+func ascii(s []byte) bool {
+	const tops = 0x8080808080808080
+	if len(s) < 8 {
+		var all byte
+		for _, c := range s {
+			all |= c
+		}
+		return all < utf8.RuneSelf
+	}
+	all := binary.LittleEndian.Uint64(s[len(s)-8:])
+	for ; len(s) >= 8; s = s[8:] {
+		all |= binary.LittleEndian.Uint64(s)
+	}
+	return all&tops == 0
 }
 
 // soundEnum takes only a value with its caption, or 99 with the word of the source.

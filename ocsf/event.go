@@ -43,18 +43,6 @@ type slotSet [maxAttrs / 64]uint64
 
 func (s *slotSet) add(slot int) { s[uint(slot)/64%uint(len(s))] |= 1 << (uint(slot) % 64) }
 
-// next returns the first slot at or after slot, or -1. A loop over the set begins with next(0) and goes on with
-// next(slot+1).
-func (s *slotSet) next(slot int) int {
-	for w := uint(slot) / 64; w < uint(len(s)); w++ {
-		if m := s[w] >> (uint(slot) % 64); m != 0 {
-			return slot + bits.TrailingZeros64(m)
-		}
-		slot = int(w+1) * 64
-	}
-	return -1
-}
-
 // set marks the value of a slot as set and returns it.
 func (o *Object) set(slot int) *Value {
 	o.slots.add(slot)
@@ -93,8 +81,10 @@ func NewEvent(c *Class) *Event {
 // Reset empties the event and takes all of its objects back.
 func (e *Event) Reset() {
 	for _, o := range e.used {
-		for i := o.slots.next(0); i >= 0; i = o.slots.next(i + 1) {
-			o.Values[i].clear()
+		for w, m := range o.slots {
+			for ; m != 0; m &= m - 1 {
+				o.Values[w*64+bits.TrailingZeros64(m)].clear()
+			}
 		}
 		o.slots = slotSet{}
 		e.pools[o.Type.number].used = 0

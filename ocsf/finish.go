@@ -3,6 +3,7 @@ package ocsf
 import (
 	"bytes"
 	"math"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -42,33 +43,13 @@ func (d *draft) finish() error {
 // or fills none of AtLeastOne; "" when o may stay.
 func (d *draft) prune(o *Object) string {
 	t, any := o.Type, false
-	for i := o.slots.next(0); i >= 0; i = o.slots.next(i + 1) {
-		v, at := &o.Values[i], &t.Attrs[i]
-		if !v.Set {
-			continue
-		}
-		if at.profile != 0 && !d.allow(at.profile) {
-			v.clear()
-			continue
-		}
-		switch at.Kind {
-		case KindObject:
-			kept := v.Objs[:0]
-			for _, child := range v.Objs {
-				if d.prune(child) == "" {
-					kept = append(kept, child)
-				}
-			}
-			if v.Objs = kept; len(kept) == 0 {
-				v.clear()
-				continue
-			}
-		case KindString:
-			if limit := at.text.maxChars; limit > 0 && (at.List || len(v.Str) > limit) {
-				cut(v, limit)
+	for w, m := range o.slots {
+		for ; m != 0; m &= m - 1 {
+			i := w*64 + bits.TrailingZeros64(m)
+			if v := &o.Values[i]; v.Set && d.pruneValue(&t.Attrs[i], v) {
+				any = true
 			}
 		}
-		any = true
 	}
 	for _, i := range t.required {
 		if !o.Values[i].Set && t.Attrs[i].profile == 0 {
@@ -79,6 +60,32 @@ func (d *draft) prune(o *Object) string {
 		return "?"
 	}
 	return ""
+}
+
+// pruneValue reports whether the value stays.
+func (d *draft) pruneValue(at *Attr, v *Value) bool {
+	if at.profile != 0 && !d.allow(at.profile) {
+		v.clear()
+		return false
+	}
+	switch at.Kind {
+	case KindObject:
+		kept := v.Objs[:0]
+		for _, child := range v.Objs {
+			if d.prune(child) == "" {
+				kept = append(kept, child)
+			}
+		}
+		if v.Objs = kept; len(kept) == 0 {
+			v.clear()
+			return false
+		}
+	case KindString:
+		if limit := at.text.maxChars; limit > 0 && (at.List || len(v.Str) > limit) {
+			cut(v, limit)
+		}
+	}
+	return true
 }
 
 func (o *Object) hasOne() bool {
@@ -122,22 +129,25 @@ func cut(v *Value, max int) {
 // survey goes over what survived, once: it notes the profiles in use, claims the leaves held, and lists the values of
 // observable types.
 func (d *draft) survey(o *Object) {
-	for i := o.slots.next(0); i >= 0; i = o.slots.next(i + 1) {
-		v := &o.Values[i]
-		if !v.Set {
-			continue
-		}
-		at := &o.Type.Attrs[i]
-		d.used |= at.profile
-		for _, s := range v.Srcs {
-			d.claimed[s] = true
-		}
-		if at.Kind == KindObject {
-			for _, child := range v.Objs {
-				d.survey(child)
+	for w, m := range o.slots {
+		for ; m != 0; m &= m - 1 {
+			i := w*64 + bits.TrailingZeros64(m)
+			v := &o.Values[i]
+			if !v.Set {
+				continue
 			}
-		} else if at.observable != 0 {
-			d.observable(at.place.path, at.observable, v.Str)
+			at := &o.Type.Attrs[i]
+			d.used |= at.profile
+			for _, s := range v.Srcs {
+				d.claimed[s] = true
+			}
+			if at.Kind == KindObject {
+				for _, child := range v.Objs {
+					d.survey(child)
+				}
+			} else if at.observable != 0 {
+				d.observable(at.place.path, int64(at.observable), v.Str)
+			}
 		}
 	}
 }

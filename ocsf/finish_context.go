@@ -122,8 +122,9 @@ func appendString(dst, s []byte) []byte {
 	const hexdigits = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
-	for i, c := range s {
-		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf || c >= utf8.RuneSelf {
+	for i := plainEnd(s, 0); i < len(s); i = plainEnd(s, i+1) {
+		c := s[i]
+		if c >= utf8.RuneSelf {
 			continue
 		}
 		dst = append(dst, s[start:i]...)

@@ -84,11 +84,11 @@ func (d *draft) labels(o *Object, name, under string, separator byte, deep bool)
 	leaves := d.a.Leaves()
 	for i := range leaves {
 		l := &leaves[i]
-		if len(l.Path) <= len(under) || string(l.Path[:len(under)]) != under {
+		if n := len(under); !deep && l.Kind != LeafJSON || len(l.Path) <= n || l.Path[n-1] != '.' || string(l.Path[:n]) != under {
 			continue
 		}
 		key := l.Path[len(under):]
-		if !deep && (l.Kind != LeafJSON || string(key) == "groups" || bytes.IndexByte(key, '.') >= 0) {
+		if !deep && (string(key) == "groups" || containsDot(key)) {
 			continue
 		}
 		d.scratch = append(append(d.scratch[:0], key...), separator)

@@ -32,7 +32,7 @@ func (o *Object) free(name string, list bool) int {
 // accepts reports whether a text may stand in the string attribute. Overlong text is cut later.
 func (t *Attr) accepts(text []byte) bool {
 	return t.Kind == KindString && len(text) > 0 && (t.text.valid == nil || t.text.valid(text)) &&
-		(t.fits == 0 || len(text) <= t.fits || utf8.RuneCount(text) <= t.fits)
+		(t.fits == 0 || len(text) <= int(t.fits) || utf8.RuneCount(text) <= int(t.fits))
 }
 
 // Text sets a string attribute to the text of a leaf; the leaf may be nil.
@@ -232,7 +232,7 @@ func (o *Object) enum(slot int, id int64) bool {
 	}
 	o.set(slot).Num = id
 	if s := t.caption; s >= 0 && !o.Values[s].Set && o.Type.Attrs[s].List == t.List && o.Type.Attrs[s].Kind == KindString {
-		v := o.set(s)
+		v := o.set(int(s))
 		if t.List {
 			v.Strs = append(v.Strs[:0], caption)
 		} else {

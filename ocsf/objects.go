@@ -121,15 +121,15 @@ func (s *shape) done() *ObjectType {
 			a.Enum.index()
 		}
 		if a.Enum != nil && a.Enum.Sibling != "" {
-			a.caption = t.Slot(a.Enum.Sibling)
+			a.caption = int16(t.Slot(a.Enum.Sibling))
 		}
 		if a.Kind == KindTime {
-			a.base = t.Slot(a.Name[:len(a.Name)-len("_dt")])
+			a.base = int16(t.Slot(a.Name[:len(a.Name)-len("_dt")]))
 		}
 		if a.Kind == KindString {
 			a.text, _ = textTypeOf(a.Type, s.version)
 			if a.Type != "string_t" && a.text.maxChars < maxStringChars {
-				a.fits = a.text.maxChars
+				a.fits = int32(a.text.maxChars)
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func (c *Class) settle(seen map[*ObjectType]bool, t *ObjectType, above *place, o
 		case a.Kind == KindObject:
 			c.settle(seen, a.Object, a.place, inside)
 		case a.Kind == KindString && inside:
-			if a.observable = observableType(a.Type); a.observable != 0 {
+			if a.observable = uint8(observableType(a.Type)); a.observable != 0 {
 				c.places = append(c.places, a.place)
 			}
 		}

@@ -19,30 +19,27 @@ const (
 	KindMap                    // map<string,string>: only the root attribute "unmapped"
 )
 
-// Attr is one attribute of an object type.
+// Attr is one attribute of an object type. What runs for every value of every event stands in its first 64 bytes.
 type Attr struct {
+	Kind       Kind
+	List       bool     // a list of Kind; of KindInt the one element is Value.Num (malware[].classification_ids)
+	ip         bool     // ip_t
+	port       bool     // port_t
+	millis     bool     // timestamp_t
+	profile    profiles // the bit of Profile, 0: none
+	observable uint8    // observable.type_id of its values, 0: none
+	caption    int16    // slot of Enum.Sibling, or -1
+	base       int16    // KindTime: slot of the timestamp_t that must be equal (time of time_dt), or -1
+	fits       int32    // KindString but string_t: the most characters a value may have to be taken at all, 0: any
+	Enum       *Enum    // for *_id attributes
+	Object     *ObjectType
+	place      *place   // where in the class the attribute stands
+	text       textType // KindString
+
 	Name     string
-	Kind     Kind
-	List     bool        // a list of Kind; of KindInt the one element is Value.Num (malware[].classification_ids)
-	Type     string      // the OCSF type: string_t, ip_t, hostname_t, timestamp_t, object_t, ...
-	Object   *ObjectType // for KindObject
-	Required bool        // OCSF requirement "required"
-	Profile  string      // the profile that must stand in metadata.profiles when this attribute is set, or ""
-	Enum     *Enum       // for *_id attributes
-
-	// Resolved once when the type is made: what runs on every alert compares no names.
-	text    textType // KindString
-	fits    int      // KindString but string_t: the most characters a value may have to be taken at all, 0: any
-	ip      bool     // ip_t
-	port    bool     // port_t
-	millis  bool     // timestamp_t
-	caption int      // slot of Enum.Sibling, or -1
-	profile profiles // the bit of Profile, 0: none
-	base    int      // KindTime: slot of the timestamp_t that must be equal (time of time_dt), or -1
-
-	// Resolved once when the class is made.
-	place      *place // where in the class the attribute stands
-	observable int64  // observable.type_id of its values, 0: none
+	Type     string // the OCSF type: string_t, ip_t, hostname_t, timestamp_t, object_t, ...
+	Required bool   // OCSF requirement "required"
+	Profile  string // the profile that must stand in metadata.profiles when this attribute is set, or ""
 }
 
 // Enum is the value set of an integer attribute and the captions of its values.

@@ -2,11 +2,11 @@ package ocsf
 
 // textType is what OCSF says about the values of one of its string types, the same in 1.1.0 and 1.3.0 but for email_t.
 type textType struct {
-	maxChars int // characters, not bytes; 0: no limit
 	// valid is the pattern of the type as a hand-written matcher, nil: any text. It never sees an empty value.
-	valid func([]byte) bool
-	rule  string // the rule a value breaks when valid says no
-	json  bool   // json_t
+	valid    func([]byte) bool
+	maxChars int    // characters, not bytes; 0: no limit
+	json     bool   // json_t
+	rule     string // the rule a value breaks when valid says no
 }
 
 const maxStringChars = 65535 // string_t and every string type without a limit of its own
