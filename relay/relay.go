@@ -74,6 +74,8 @@ type Options struct {
 	Stalled  func()               // called once a minute while a full store keeps the relay from reading
 	Progress func()               // called whenever the loop turns: the watchdog's evidence
 	Sealed   func(spool.Manifest) // called after each commit
+	// Skip, unless nil, names the partitions whose events are in the lake already: they are counted as filtered.
+	Skip func(source string, day lake.Date) bool
 }
 
 // Relay moves lines from the input into sealed batches.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"wazuh-security-lake/lake"
 	"wazuh-security-lake/ocsf"
 	"wazuh-security-lake/spool"
 	"wazuh-security-lake/tailer"
@@ -154,6 +155,10 @@ func (r *Relay) relay(l *tailer.Line, now time.Time) error {
 		}
 		if err != nil {
 			return r.rejectError(l, err)
+		}
+		if r.opt.Skip != nil && r.opt.Skip(s.Name, lake.DateOf(s.event.Time)) {
+			r.build.filter("delivered_before")
+			return nil
 		}
 		return r.build.add(s, s.event)
 	}

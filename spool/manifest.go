@@ -26,7 +26,9 @@ type Manifest struct {
 	Position json.RawMessage `json:"position"`
 	Ranges   []Range         `json:"ranges"`
 	Gaps     []Gap           `json:"gaps,omitempty"`
-	Counts   Counts          `json:"counts"`
+	// Closes are recorded gaps, of this spool or another one, that were read to their end by the batches up to this one.
+	Closes []Gap  `json:"closes,omitempty"`
+	Counts Counts `json:"counts"`
 	// Totals are cumulative since the first batch of this instance, this batch included.
 	Totals  Counts   `json:"totals"`
 	Objects []Object `json:"objects"`

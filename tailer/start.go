@@ -77,6 +77,10 @@ func (s StartAt) firstDay(now time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
+// FirstDay is the day of the oldest file that a very first start at this time reads, as a date in UTC; for the end it is
+// today's.
+func (s StartAt) FirstDay(now time.Time) time.Time { return s.firstDay(now) }
+
 // firstTime is the time before which lines are skipped in a file that has no date in its name.
 func (s StartAt) firstTime(now time.Time) time.Time {
 	if s.kind == startTime {

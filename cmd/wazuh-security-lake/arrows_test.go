@@ -22,10 +22,12 @@ var arrows = map[string][]string{
 	"spool":                   {},
 	"relay":                   {"tailer", "ocsf", "lake", "spool"},
 	"uploader":                {"spool"},
+	"backfill":                {"tailer", "lake", "spool", "relay"},
+	"audit":                   {"tailer", "spool", "backfill"},
 	"ossec-integration":       {"ossec-integration/inbox"},
 	"ossec-integration/inbox": {},
 	"doctor":                  {"config", "ocsf", "lake", "spool", "uploader"},
-	"cmd/wazuh-security-lake": {"doctor", "config", "tailer", "ocsf", "lake", "spool", "relay", "uploader", "ossec-integration/inbox"},
+	"cmd/wazuh-security-lake": {"doctor", "config", "tailer", "ocsf", "lake", "spool", "relay", "uploader", "ossec-integration/inbox", "backfill", "audit"},
 }
 
 // awsSDK may be imported in these places only.
