@@ -292,8 +292,13 @@ func Look(path, name string) (File, error) {
 
 // Elsewhere lists the files of alerts below the paths given, files or directories: .json, .ndjson, .txt, each also .gz. The
 // files named themselves may have any name. A dated file that the ledgers know keeps its dated name.
-func Elsewhere(k *Known, treeDir string, paths []string) ([]File, error) {
+// A copy of the file being written counts as that.
+func Elsewhere(k *Known, log tailer.WazuhLog, paths []string) ([]File, error) {
 	var out []File
+	live, err := Look(log.Path, "")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	add := func(path string) error {
 		f, err := Look(path, "")
 		if err != nil {
@@ -310,7 +315,8 @@ func Elsewhere(k *Known, treeDir string, paths []string) ([]File, error) {
 				f.Name = known
 			}
 		}
-		if rel, err := filepath.Rel(treeDir, path); err == nil && filepath.IsLocal(rel) {
+		f.Live = live.Head.Len > 0 && f.Head == live.Head
+		if rel, err := filepath.Rel(log.DatedDir, path); err == nil && filepath.IsLocal(rel) {
 			f.Tree = ok
 		}
 		out = append(out, f)

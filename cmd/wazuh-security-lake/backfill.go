@@ -161,7 +161,7 @@ func (b *backfillJob) makePlan() (*backfill.Known, backfill.Plan, error) {
 	log := wazuhLog(b.cfg.Input)
 	var elsewhere []backfill.File
 	if len(b.files) > 0 {
-		if elsewhere, err = backfill.Elsewhere(k, log.DatedDir, b.files); err != nil {
+		if elsewhere, err = backfill.Elsewhere(k, log, b.files); err != nil {
 			return nil, backfill.Plan{}, err
 		}
 	}
