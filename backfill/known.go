@@ -187,6 +187,35 @@ func OpenGaps(state string) ([]spool.Gap, error) {
 	return out, nil
 }
 
+// Reshipped reports whether a job has read any byte of the gaps of a quarantined batch of the daemon: to requeue the batch
+// then would ship those alerts twice. It takes no lock; hold Lock so that no backfill reads them meanwhile.
+func Reshipped(state string, seq uint64) (bool, error) {
+	k, err := Load(state)
+	if err != nil {
+		return false, err
+	}
+	var jobs Extents
+	var gaps []spool.Gap
+	for _, h := range k.Histories {
+		for _, p := range h.Past {
+			switch {
+			case h.Dir == "." && p.Seq == seq && p.Fate == spool.SetAside:
+				gaps = p.Gaps
+			case h.Dir != "." && p.Fate != spool.SetAside && p.Manifest != nil:
+				for _, r := range p.Manifest.Ranges {
+					jobs.Add(r)
+				}
+			}
+		}
+	}
+	for _, g := range gaps {
+		if left := jobs.Minus(g.Range); len(left) != 1 || left[0] != g.Range {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // Inbox reports whether a file name is that of a segment of the inbox, which is no file of Wazuh's.
 func Inbox(name string) bool {
 	return strings.HasSuffix(name, ".ndjson") && !strings.Contains(name, "/")

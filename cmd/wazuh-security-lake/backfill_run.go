@@ -80,6 +80,19 @@ func (b *backfillJob) showPlan(p backfill.Plan) error {
 	return err
 }
 
+// notReshipped refuses to requeue a batch whose alerts backfill has read again.
+func notReshipped(state string, seq uint64) error {
+	again, err := backfill.Reshipped(state, seq)
+	if err != nil {
+		return err
+	}
+	if again {
+		return fail(exitData, "leave it in quarantine/, or remove it: its alerts are shipped",
+			fmt.Errorf("batch %d was read again by backfill --gaps: requeued it would be shipped twice", seq))
+	}
+	return nil
+}
+
 // ownState refuses to make files that the service could not read afterwards.
 func ownState(dir string) error {
 	info, err := os.Stat(dir)

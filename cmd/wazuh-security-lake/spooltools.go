@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wazuh-security-lake/backfill"
 	"wazuh-security-lake/config"
 	"wazuh-security-lake/spool"
 )
@@ -136,8 +137,20 @@ func newSpoolRequeue(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			dir, err := g.spoolDir()
+			if err != nil {
+				return err
+			}
+			lock, err := backfill.Lock(dir)
+			if err != nil {
+				return backfillSpoolFault(dir, err)
+			}
+			defer lock.Close() //nolint:errcheck // the process ends
 			return g.withSpool(func(s *spool.Spool) error {
 				for _, seq := range seqs {
+					if err := notReshipped(dir, seq); err != nil {
+						return err
+					}
 					if err := s.Requeue(seq); err != nil {
 						return fail(exitData, "spool verify names what is wrong with it", err)
 					}

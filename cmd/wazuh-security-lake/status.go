@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"wazuh-security-lake/backfill"
 	"wazuh-security-lake/config"
 	"wazuh-security-lake/spool"
 	"wazuh-security-lake/tailer"
@@ -125,7 +126,7 @@ func readStatus(c config.Config) (*statusView, error) {
 		v.Problem = st.Problem.Error()
 	}
 	v.waiting(st)
-	if v.Gaps, err = gaps(c.Spool.Dir, st); err != nil {
+	if v.Gaps, err = backfill.OpenGaps(c.Spool.Dir); err != nil {
 		return nil, err
 	}
 	if data, err := os.ReadFile(filepath.Join(c.Spool.Dir, statusName)); err == nil {
@@ -153,20 +154,6 @@ func (v *statusView) waiting(st spool.State) {
 			}
 		}
 	}
-}
-
-// gaps are the recorded losses: those of the ledger and those of batches not yet released.
-func gaps(dir string, st spool.State) ([]spool.Gap, error) {
-	out, err := spool.Gaps(dir)
-	if err != nil {
-		return nil, fmt.Errorf("read gaps: %w", err)
-	}
-	for _, b := range st.Batches {
-		if b.Place == spool.Outbox && b.Manifest != nil {
-			out = append(out, b.Manifest.Gaps...)
-		}
-	}
-	return out, nil
 }
 
 // lag asks the tailer itself how much lies behind the committed position.
