@@ -91,6 +91,8 @@ type Relay struct {
 	input     outage // of the input
 	output    outage // of the store
 	copying   outage // of the second copy
+	taken     taken
+	caughtUp  bool // the last pass ended because the input has nothing now
 	stats     board
 }
 

@@ -13,6 +13,11 @@ import (
 type Stats struct {
 	Building      spool.Counts     `json:"building"`      // of the batch under construction
 	BuildingBytes int64            `json:"buildingBytes"` // estimate of its Parquet
+	BuildingSince int64            `json:"buildingSince"` // when its first line was read, epoch milliseconds; 0 without one
+	Read          int64            `json:"read"`          // lines taken; those read again after a failed batch count again
+	ReadBytes     int64            `json:"readBytes"`     // of these lines
+	LastAlert     int64            `json:"lastAlert"`     // time of the last event mapped, epoch milliseconds; 0 before the first
+	CaughtUp      bool             `json:"caughtUp"`      // the last look found the end of the input
 	InputError    string           `json:"inputError"`    // "" while the input is readable
 	OutputError   string           `json:"outputError"`   // "" while the store takes batches
 	Batches       int64            `json:"batches"`       // sealed
@@ -28,6 +33,12 @@ type board struct {
 	last Stats // guarded by mu
 }
 
+// taken counts what Run has taken from the input since the Relay was made. Only its loop uses it.
+type taken struct {
+	lines, bytes int64
+	last         int64 // time of the last event mapped
+}
+
 // publish shows the state of the loop, which only the loop itself may look at.
 func (r *Relay) publish() {
 	_, total := r.build.size()
@@ -35,6 +46,11 @@ func (r *Relay) publish() {
 	defer r.stats.mu.Unlock()
 	s := &r.stats.last
 	s.Building, s.BuildingBytes, s.InputError, s.OutputError = r.build.counts, total, r.input.text, r.output.text
+	s.Read, s.ReadBytes, s.LastAlert, s.CaughtUp = r.taken.lines, r.taken.bytes, r.taken.last, r.caughtUp
+	s.BuildingSince = 0
+	if !r.build.empty() {
+		s.BuildingSince = r.build.began.UnixMilli()
+	}
 }
 
 // count adds a sealed batch.

@@ -25,6 +25,7 @@ type held struct {
 // pass consumes up to passLines lines. more is false when the input has nothing now or the store has no room.
 func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 	now := r.opt.Clock.Now()
+	r.caughtUp = false
 	if !r.started {
 		if begun, err := r.begin(ctx, now); !begun {
 			return false, err
@@ -84,6 +85,7 @@ func (r *Relay) begin(ctx context.Context, now time.Time) (bool, error) {
 func (r *Relay) failedInput(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, io.EOF):
+		r.caughtUp = true
 		r.input.over(r.opt.Log, "input readable again")
 	case ctx.Err() != nil:
 	default:
@@ -127,6 +129,8 @@ func (r *Relay) take(h *held, now time.Time) error {
 	}
 	r.output.over(r.opt.Log, "spool takes batches again")
 	r.build.note(l)
+	r.taken.lines++
+	r.taken.bytes += l.To - l.From
 	return r.relay(l, now)
 }
 
@@ -160,6 +164,7 @@ func (r *Relay) relay(l *tailer.Line, now time.Time) error {
 			r.build.filter("delivered_before")
 			return nil
 		}
+		r.taken.last = s.event.Time
 		return r.build.add(s, s.event)
 	}
 	// Only a conversion to a class for special alerts gets here: a daemon's last source takes everything.

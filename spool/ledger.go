@@ -121,6 +121,11 @@ func (l layout) scanLedger(month string, sync bool, fn func(Entry)) (end int64, 
 	if err != nil {
 		return 0, 0, err
 	}
+	return scanLines(data, path, func([]byte) bool { return true }, fn)
+}
+
+// scanLines is scanLedger over what was read. Of lines that want refuses only the end is noted.
+func scanLines(data []byte, path string, want func(line []byte) bool, fn func(Entry)) (end int64, bad int, err error) {
 	var pos int64
 	pendingBad := 0
 	for len(data) > 0 {
@@ -132,6 +137,10 @@ func (l layout) scanLedger(month string, sync bool, fn func(Entry)) (end int64, 
 		data = rest
 		pos += size
 		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if ended && !want(line) {
+			end = pos
 			continue
 		}
 		var e Entry
