@@ -41,6 +41,7 @@ type daemon struct {
 	spool  *spool.Spool
 	input  *followed
 	asks   requests
+	states states
 	turned atomic.Int64 // when the pipeline last made progress, Unix nanoseconds
 }
 
@@ -83,6 +84,7 @@ func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
 			d.log.Warn("spool not closed cleanly", "err", cerr)
 		}
 	}()
+	d.states = states{log: d.log, active: make(map[string]problem)}
 	var running *config.Loaded
 	for loaded != nil {
 		g, err := d.start(ctx, loaded)
@@ -139,6 +141,7 @@ type generation struct {
 	uploader *uploader.Uploader
 	copies   *uploader.Uploader // of the second copy; nil without one
 	status   *statusFile
+	seen     observed
 	closers  []func() error
 	work     sync.WaitGroup // what supervise started and waits for
 }
@@ -198,7 +201,7 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 				d.log.Debug("look for unread files", "err", err)
 			}
 		},
-		Progress: d.progress,
+		Progress: g.measurer(),
 		Sealed:   func(spool.Manifest) { g.status.changed() },
 	})
 	if c.Metrics.Listen != "" {

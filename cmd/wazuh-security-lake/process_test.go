@@ -134,7 +134,7 @@ func (b *bench) write(n int) {
 	var text strings.Builder
 	for range n {
 		b.wrote++
-		fmt.Fprintf(&text, `{"timestamp":"2024-04-22T14:20:46.976+0000","rule":{"level":3,"description":"d","id":"5402"},"agent":{"id":"001","name":"a"},"manager":{"name":"m"},"id":"1713795646.%d","location":"x","full_log":"line %d"}`+"\n", b.wrote, b.wrote)
+		fmt.Fprintf(&text, `{"timestamp":"2024-04-22T14:20:46.976+0000","rule":{"level":3,"description":"d","id":"5402"},"agent":{"id":"001","name":"a"},"manager":{"name":"bench"},"id":"1713795646.%d","location":"x","full_log":"line %d"}`+"\n", b.wrote, b.wrote)
 	}
 	b.append(text.String())
 }

@@ -167,6 +167,7 @@ func (g *generation) supervise(ctx context.Context) (*config.Loaded, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := g.startPipeline(ctx)
+	g.watchStates(ctx, g.d.clock.Now())
 	if g.d.asks.flushAsked != 0 {
 		p.flush() // the generation before was ended by a reload
 	}

@@ -5,18 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"wazuh-security-lake/backfill"
 	"wazuh-security-lake/config"
+	"wazuh-security-lake/ossec-integration/inbox"
+	"wazuh-security-lake/relay"
 	"wazuh-security-lake/spool"
 	"wazuh-security-lake/tailer"
 	"wazuh-security-lake/uploader"
@@ -25,35 +24,93 @@ import (
 // statusView is what `status` shows, also as JSON.
 type statusView struct {
 	Running  bool             `json:"running"`
+	Problems []problem        `json:"problems"`
 	Input    inputView        `json:"input"`
+	Inbox    *inboxView       `json:"inbox,omitempty"`
 	Position *tailer.Position `json:"position,omitempty"`
 	Account  spool.Account    `json:"account"`
 	Waiting  waitingView      `json:"waiting"`
+	Shipped  shippedView      `json:"shipped"`
+	Objects  objectsView      `json:"objects_per_day"`
+	Sources  []*lastObject    `json:"last_objects"`
 	Last     *spool.Manifest  `json:"last_batch,omitempty"`
 	Gaps     []spool.Gap      `json:"gaps"`
+	Rejects  rejectsView      `json:"rejects"`
 	Spool    spoolView        `json:"spool"`
-	Problem  string           `json:"problem,omitempty"`
-	Live     *liveStatus      `json:"live,omitempty"` // what the daemon last said of itself
+	Copies   spool.CopyUsage  `json:"second_copies"`
+	Problem  string           `json:"problem,omitempty"` // of the state directory
+	Live     *liveStatus      `json:"live,omitempty"`    // what the daemon last said of itself
+}
+
+// problem is one thing that somebody should look at.
+type problem struct {
+	State  string    `json:"state"`
+	Text   string    `json:"text"`
+	Detail string    `json:"detail,omitempty"`
+	Remedy string    `json:"remedy,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+	Minor  bool      `json:"minor,omitempty"` // it will most likely pass by itself, or costs nothing
+}
+
+func (p problem) String() string {
+	if p.Detail == "" {
+		return p.Text
+	}
+	return p.Text + ": " + p.Detail
 }
 
 type inputView struct {
-	Path     string `json:"path"`
-	LagBytes int64  `json:"lag_bytes"` // committed position to the end of the newest file
-	Error    string `json:"error,omitempty"`
+	Path       string  `json:"path"`
+	LagBytes   int64   `json:"lag_bytes"`   // committed position to the end of the newest file
+	LagAlerts  int64   `json:"lag_alerts"`  // that many alerts, by the mean length of a line
+	LagSeconds float64 `json:"lag_seconds"` // age of the oldest of them
+	Error      string  `json:"error,omitempty"`
+	Alerts1m   float64 `json:"alerts_per_second_1m"` // while the daemon runs
+	Alerts5m   float64 `json:"alerts_per_second_5m"`
+	Bytes1m    float64 `json:"bytes_per_second_1m"`
+	Bytes5m    float64 `json:"bytes_per_second_5m"`
+}
+
+type inboxView struct {
+	Segments int   `json:"segments"`
+	Bytes    int64 `json:"bytes"`
+	MaxBytes int64 `json:"max_bytes"`
+	Refused  int64 `json:"refused"`
 }
 
 type waitingView struct {
 	Objects     int       `json:"objects"`
 	Batches     int       `json:"batches"`
 	OldestSeal  time.Time `json:"oldest_seal,omitzero"`
+	OldestEvent time.Time `json:"oldest_event,omitzero"`
 	Quarantined int       `json:"quarantined_batches"`
 }
 
+// shippedView is what was acknowledged in the last 24 hours.
+type shippedView struct {
+	Batches int64     `json:"batches_24h"`
+	Objects int64     `json:"objects_24h"`
+	Alerts  int64     `json:"alerts_24h"`
+	Bytes   int64     `json:"bytes_24h"`
+	LastAt  time.Time `json:"last_at,omitzero"`
+}
+
+type objectsView struct {
+	Last24h    map[string]int64 `json:"last_24h"` // by source
+	Configured perDay           `json:"configured"`
+}
+
+type rejectsView struct {
+	Kept int64 `json:"kept_bytes"`
+}
+
 type spoolView struct {
-	Dir      string `json:"dir"`
-	Instance string `json:"instance"`
-	Bytes    int64  `json:"bytes"`
-	MaxBytes int64  `json:"max_bytes"`
+	Dir       string  `json:"dir"`
+	Instance  string  `json:"instance"`
+	Bytes     int64   `json:"bytes"`
+	MaxBytes  int64   `json:"max_bytes"`
+	Growth    float64 `json:"growth_bytes_per_second"`
+	UntilFull float64 `json:"seconds_until_full,omitempty"` // at that growth
 }
 
 func newStatus(g *global) *cobra.Command {
@@ -61,25 +118,37 @@ func newStatus(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what the daemon is doing, also when it is stopped",
-		Args:  cobra.NoArgs,
+		Long: `Show what the daemon is doing, also when it is stopped. It takes no lock, changes nothing, and wants no more than to read the
+state directory: root, or a member of the daemon's group; with group wazuh as well it shows what is unread.
+
+Exit codes: 0 healthy; 1 a problem is shown (PROBLEM, with its remedy; not for a NOTICE); 69 the daemon does not run although something is unread
+or waits; 66 there is no state directory; 77 it may not be read. Gaps, rejects and quarantine of the past are shown and count
+as healthy: they need a decision, not an alarm.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := g.read()
 			if err != nil {
 				return err
 			}
+			r := &statusReader{cfg: loaded.Config}
 			if watch {
-				return watchStatus(cmd.Context(), g, loaded.Config)
+				return watchStatus(cmd.Context(), g.std.out, r)
 			}
-			v, err := readStatus(loaded.Config)
+			v, err := r.read(time.Now())
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				enc := json.NewEncoder(g.std.out)
 				enc.SetIndent("", "  ")
-				return enc.Encode(v)
+				err = enc.Encode(v)
+			} else {
+				err = v.print(g.std.out, time.Now())
 			}
-			return v.print(g.std.out, time.Now())
+			if err != nil {
+				return err
+			}
+			return v.verdict()
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -87,31 +156,59 @@ func newStatus(g *global) *cobra.Command {
 	return cmd
 }
 
-func watchStatus(ctx context.Context, g *global, c config.Config) error {
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	tick := time.NewTicker(2 * time.Second)
-	defer tick.Stop()
-	for {
-		v, err := readStatus(c)
-		if err != nil {
-			return err
-		}
-		fmt.Fprint(g.std.out, "\x1b[H\x1b[2J")
-		if err := v.print(g.std.out, time.Now()); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+// verdict is the exit code.
+func (v *statusView) verdict() error {
+	for _, p := range v.Problems {
+		if !p.Minor {
+			return fail(exitRuntime, p.Remedy, errors.New(p.String()))
 		}
 	}
+	if !v.Running && v.Waiting.Objects > 0 || !v.Running && v.Input.LagBytes > 0 {
+		return fail(exitUnavailable, "systemctl start wazuh-security-lake", errors.New("the daemon does not run"))
+	}
+	return nil
 }
 
-// readStatus looks at the state directory and the followed log; it takes no lock and changes nothing.
-func readStatus(c config.Config) (*statusView, error) {
+// statusReader looks at the state directory and the followed log; it takes no lock and changes nothing. It may be used
+// again and again; what it has read of the ledger it does not read twice.
+type statusReader struct {
+	cfg    config.Config
+	ledger *digest
+
+	recorded int // gaps, when open was read
+	openAt   time.Time
+	open     []spool.Gap
+}
+
+// gapsEvery is how often status --watch finds out which gaps backfill has closed: that reads the whole ledger.
+const gapsEvery = time.Minute
+
+// gaps are the recorded losses that nothing has closed since.
+func (r *statusReader) gaps(st spool.State, now time.Time) ([]spool.Gap, error) {
+	n := len(r.ledger.allGaps(st))
+	if n == 0 {
+		return []spool.Gap{}, nil
+	}
+	if n == r.recorded && now.Sub(r.openAt) < gapsEvery {
+		return r.open, nil
+	}
+	open, err := backfill.OpenGaps(r.cfg.Spool.Dir)
+	if err != nil {
+		return nil, err
+	}
+	r.recorded, r.openAt, r.open = n, now, append([]spool.Gap{}, open...)
+	return r.open, nil
+}
+
+func (r *statusReader) read(now time.Time) (*statusView, error) {
+	c := r.cfg
 	st, err := spool.Read(c.Spool.Dir)
+	if err == nil {
+		if r.ledger == nil {
+			r.ledger = newDigest(c.Spool.Dir, now)
+		}
+		err = r.ledger.update(now)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fail(exitNoInput, "start the service once, or name its configuration with --config", fmt.Errorf("no state in %s", c.Spool.Dir))
@@ -120,23 +217,28 @@ func readStatus(c config.Config) (*statusView, error) {
 	case err != nil:
 		return nil, err
 	}
-	v := &statusView{Input: inputView{Path: c.Input.Path}, Account: st.Account, Last: st.Last,
-		Spool: spoolView{Dir: st.Dir, Instance: st.Instance, MaxBytes: c.Spool.MaxSize.Bytes()}}
-	if st.Problem != nil {
-		v.Problem = st.Problem.Error()
-	}
-	v.waiting(st)
-	if v.Gaps, err = backfill.OpenGaps(c.Spool.Dir); err != nil {
+	open, err := r.gaps(st, now)
+	if err != nil {
 		return nil, err
 	}
-	if data, err := os.ReadFile(filepath.Join(c.Spool.Dir, statusName)); err == nil {
-		var live liveStatus
-		if json.Unmarshal(data, &live) == nil {
-			v.Live = &live
-		}
+	v := &statusView{Problems: []problem{}, Input: inputView{Path: inputPath(c.Input)}, Account: st.Account, Last: st.Last, Gaps: open,
+		Rejects: rejectsView{st.RejectBytes}, Copies: st.Copies, Sources: []*lastObject{},
+		Spool:   spoolView{Dir: st.Dir, Instance: st.Instance, MaxBytes: c.Spool.MaxSize.Bytes()},
+		Objects: objectsView{Last24h: make(map[string]int64), Configured: configuredObjects(c.Batch)}}
+	v.waiting(st)
+	v.shipped(r.ledger)
+	if live := readLive(c.Spool.Dir); live != nil {
+		v.Live = live
+		v.Running = st.Holder > 0 && live.PID == st.Holder && alive(st.Holder)
 	}
-	v.Running = st.Holder > 0 && v.Live != nil && v.Live.PID == st.Holder && alive(st.Holder)
-	v.lag(c.Input, st)
+	v.lag(c.Input, st, r.ledger.bytesPerAlert(), now)
+	if c.Input.Mode == config.ModeIntegration {
+		v.lookIntoInbox(c.Input)
+	}
+	if v.Running {
+		v.living(now)
+	}
+	v.problems(c, st, now)
 	return v, nil
 }
 
@@ -152,12 +254,97 @@ func (v *statusView) waiting(st spool.State) {
 			if at, err := time.Parse(time.RFC3339, b.Manifest.Created); err == nil && (v.Waiting.OldestSeal.IsZero() || at.Before(v.Waiting.OldestSeal)) {
 				v.Waiting.OldestSeal = at
 			}
+			for _, o := range b.Manifest.Objects {
+				if at := time.UnixMilli(o.FirstTime).UTC(); v.Waiting.OldestEvent.IsZero() || at.Before(v.Waiting.OldestEvent) {
+					v.Waiting.OldestEvent = at
+				}
+			}
 		}
 	}
 }
 
-// lag asks the tailer itself how much lies behind the committed position.
-func (v *statusView) lag(in config.Input, st spool.State) {
+func (v *statusView) shipped(d *digest) {
+	for _, b := range d.shipped {
+		v.Shipped.Batches++
+		v.Shipped.Alerts += b.alerts
+		v.Shipped.LastAt = b.at
+		for _, o := range b.objects {
+			v.Shipped.Objects++
+			v.Shipped.Bytes += o.Bytes
+			v.Objects.Last24h[o.Source]++
+		}
+	}
+	v.Sources = d.lastObjects()
+}
+
+// living takes over what only the running daemon knows.
+func (v *statusView) living(now time.Time) {
+	l := v.Live
+	v.Input.Alerts1m, v.Input.Alerts5m, v.Input.Bytes1m, v.Input.Bytes5m = l.Rates.Alerts1m, l.Rates.Alerts5m, l.Rates.Bytes1m, l.Rates.Bytes5m
+	if b := l.Relay.BuildingBytes; l.Relay.Building.Read > 0 {
+		v.Spool.Bytes += b
+	}
+	v.Spool.Growth = l.SpoolGrowth
+	v.Spool.UntilFull = untilFull(v.Spool.Bytes, v.Spool.MaxBytes, l.SpoolGrowth).Seconds()
+	if now.Sub(l.Updated) > staleAfter {
+		v.Problems = append(v.Problems, problem{State: "silent_daemon", Since: l.Updated, Text: "the daemon has not updated its status for " + ago(now, l.Updated),
+			Remedy: "a disk that hangs, or a full one: dmesg, df; journalctl -u wazuh-security-lake"})
+	}
+}
+
+// problems collects what somebody should look at, the worst first.
+func (v *statusView) problems(c config.Config, st spool.State, now time.Time) {
+	if st.Problem != nil {
+		v.Problem = st.Problem.Error()
+		v.add(problem{State: "state_directory", Text: v.Problem, Remedy: hintFor(spoolFault(st.Dir, st.Problem))})
+	}
+	if v.Running {
+		for _, s := range v.Live.Sources {
+			if f := s.LastFailure; f != nil && s.Health != uploader.HealthOK {
+				p := problem{State: "upload", Text: "source " + s.Source + " is " + string(s.Health), Detail: f.Message, Remedy: f.Remedy,
+					Minor: s.Health != uploader.HealthFailing || s.Source == relay.CopySource}
+				if s.FailingSince != nil {
+					p.Since = *s.FailingSince
+				}
+				v.add(p)
+			}
+		}
+		if e := v.Live.Relay.OutputError; e != "" {
+			v.add(problem{State: "spool", Text: e, Remedy: "see the upload; then free disk space or raise spool.max_size"})
+		}
+		for _, c := range v.Live.States {
+			v.add(c)
+		}
+	}
+	for _, p := range lookAround(c.Input, now, "/proc") {
+		v.add(p)
+	}
+	if v.Running && v.Live.Relay.InputError != "" {
+		v.add(problem{State: "input", Text: v.Live.Relay.InputError, Remedy: "is the manager running, and may the daemon read its alerts? see the journal"})
+	}
+}
+
+// add takes a state once: the daemon and this process may both have seen it.
+func (v *statusView) add(p problem) {
+	for _, known := range v.Problems {
+		if known.State == p.State && known.Text == p.Text {
+			return
+		}
+	}
+	v.Problems = append(v.Problems, p)
+}
+
+func (v *statusView) lookIntoInbox(in config.Input) {
+	content, err := inbox.Look(in.Inbox)
+	if err != nil {
+		v.Input.Error = err.Error()
+		return
+	}
+	v.Inbox = &inboxView{content.Segments, content.Bytes, in.InboxMaxSize.Bytes(), content.Refused}
+}
+
+// lag asks the tailer itself how much lies behind the committed position, and how old the first line there is.
+func (v *statusView) lag(in config.Input, st spool.State, perAlert int64, now time.Time) {
 	var p tailer.Position
 	if st.Last != nil && json.Unmarshal(st.Last.Position, &p) == nil {
 		v.Position = &p
@@ -170,6 +357,18 @@ func (v *statusView) lag(in config.Input, st spool.State) {
 	defer t.Close() //nolint:errcheck // only read
 	if v.Input.LagBytes, err = t.Lag(); err != nil {
 		v.Input.Error = err.Error()
+		return
+	}
+	if v.Input.LagBytes == 0 || v.Position == nil {
+		return
+	}
+	if perAlert > 0 {
+		v.Input.LagAlerts = max(1, (v.Input.LagBytes+perAlert/2)/perAlert)
+	}
+	if line, err := t.Next(context.Background()); err == nil {
+		if at, ok := alertTime(line.Data); ok {
+			v.Input.LagSeconds = max(0, now.Sub(at).Seconds())
+		}
 	}
 }
 
@@ -177,67 +376,4 @@ func (v *statusView) lag(in config.Input, st spool.State) {
 func alive(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
 	return err == nil
-}
-
-func (v *statusView) print(w io.Writer, now time.Time) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	state := "stopped"
-	if v.Running {
-		state = fmt.Sprintf("running, pid %d, version %s, node %s", v.Live.PID, v.Live.Version, v.Live.Node)
-	}
-	fmt.Fprintf(t, "daemon\t%s\n", state)
-	if v.Problem != "" {
-		fmt.Fprintf(t, "PROBLEM\t%s\n", v.Problem)
-	}
-	fmt.Fprintf(t, "input\t%s, %s unread\n", v.Input.Path, config.Size(v.Input.LagBytes))
-	if v.Input.Error != "" {
-		fmt.Fprintf(t, "\tERROR %s\n", v.Input.Error)
-	}
-	if v.Position != nil {
-		fmt.Fprintf(t, "position\t%s at byte %d\n", v.Position.File, v.Position.Offset)
-	}
-	a := v.Account
-	fmt.Fprintf(t, "alerts\tread %d = shipped %d + filtered %d + rejected %d + quarantined %d + pending %d\n",
-		a.Read, a.Shipped, a.Filtered, a.Rejected, a.Quarantined, a.Pending)
-	if v.Running && v.Live.Relay.Building.Read > 0 {
-		fmt.Fprintf(t, "building\t%d alerts, about %s\n", v.Live.Relay.Building.Read, config.Size(v.Live.Relay.BuildingBytes))
-	}
-	fmt.Fprintf(t, "waiting\t%d objects in %d batches", v.Waiting.Objects, v.Waiting.Batches)
-	if !v.Waiting.OldestSeal.IsZero() {
-		fmt.Fprintf(t, ", oldest sealed %s ago", now.Sub(v.Waiting.OldestSeal).Round(time.Second))
-	}
-	fmt.Fprintln(t)
-	v.printSources(t)
-	if v.Waiting.Quarantined > 0 {
-		fmt.Fprintf(t, "QUARANTINE\t%d batches, see spool list\n", v.Waiting.Quarantined)
-	}
-	for _, gap := range v.Gaps {
-		fmt.Fprintf(t, "GAP\t%s from %d to %d: %s\n", gap.File, gap.From, gap.To, gap.Reason)
-	}
-	fmt.Fprintf(t, "spool\t%s  %s of %s  (%s)\n", bar(v.Spool.Bytes, v.Spool.MaxBytes), config.Size(v.Spool.Bytes), config.Size(v.Spool.MaxBytes), v.Spool.Dir)
-	return t.Flush()
-}
-
-func (v *statusView) printSources(w io.Writer) {
-	if v.Live == nil {
-		return
-	}
-	for _, s := range v.Live.Sources {
-		fmt.Fprintf(w, "source %s\t%s", s.Source, s.Health)
-		if s.LastObject != nil {
-			fmt.Fprintf(w, ", last object %s", s.LastObject.Key)
-		}
-		fmt.Fprintln(w)
-		if f := s.LastFailure; f != nil && s.Health != uploader.HealthOK {
-			fmt.Fprintf(w, "\tERROR %s\n", f.Message)
-			if f.Remedy != "" {
-				fmt.Fprintf(w, "\tremedy: %s\n", f.Remedy)
-			}
-		}
-	}
-	for _, e := range []string{v.Live.Relay.InputError, v.Live.Relay.OutputError} {
-		if e != "" {
-			fmt.Fprintf(w, "\tERROR %s\n", e)
-		}
-	}
 }

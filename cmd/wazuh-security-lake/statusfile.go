@@ -33,6 +33,11 @@ type liveStatus struct {
 	Sources []uploader.SourceStats `json:"sources"`
 	Flush   *flushAnswer           `json:"flush,omitempty"`
 	Drain   string                 `json:"drain,omitempty"` // phase of a drain that is under way
+
+	Rates       rates     `json:"rates"`
+	SpoolGrowth float64   `json:"spoolGrowth"` // bytes per second
+	Unread      int64     `json:"unread"`      // bytes, when last measured
+	States      []problem `json:"states"`
 }
 
 type statusFile struct {
@@ -58,6 +63,7 @@ func (g *generation) beat() {
 	} else {
 		g.d.log.Error("the relay has not turned: a disk or file system hangs", "since", turned.UTC().Format(time.RFC3339))
 	}
+	g.sampled(now)
 	g.d.notify.status(g.tell())
 }
 
@@ -76,7 +82,7 @@ func (g *generation) tell() string {
 			failing += fmt.Sprintf(", %s %s", s.Source, s.Health)
 		}
 	}
-	if state := fmt.Sprint(st.Building, st.InputError, st.OutputError, waiting, failing); state != g.status.last || g.status.dirty.Swap(false) {
+	if state := fmt.Sprint(st.Building, st.InputError, st.OutputError, waiting, failing, g.seen.view().rates); state != g.status.last || g.status.dirty.Swap(false) {
 		g.status.last = state
 		g.status.write(g)
 	}
@@ -88,6 +94,8 @@ func (s *statusFile) write(g *generation) {
 	s.live.Updated = g.d.clock.Now().UTC()
 	s.live.Flush, s.live.Drain = g.d.asks.flushed, g.d.asks.drain
 	s.live.Relay, s.live.Sources = g.relay.Stats(), g.shipping().Stats()
+	seen := g.seen.view()
+	s.live.Rates, s.live.SpoolGrowth, s.live.Unread, s.live.States = seen.rates, seen.growth, seen.unread, seen.states
 	data, err := json.MarshalIndent(s.live, "", "  ")
 	if err != nil {
 		return

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -109,6 +110,15 @@ func (d *digest) allGaps(st spool.State) []spool.Gap {
 		if _, logged := d.gaps[b.Seq]; !logged && b.Manifest != nil && (b.Place == spool.Outbox || b.Place == spool.Shipped) {
 			out = append(out, b.Manifest.Gaps...)
 		}
+	}
+	return out
+}
+
+// lastObjects are the newest object of each source, by name.
+func (d *digest) lastObjects() []*lastObject {
+	out := make([]*lastObject, 0, len(d.last))
+	for _, name := range slices.Sorted(maps.Keys(d.last)) {
+		out = append(out, d.last[name])
 	}
 	return out
 }
