@@ -122,9 +122,13 @@ func (b *builder) destinations() {
 	for _, s := range sources {
 		b.add("source "+s.Name, []string{nameConfig}, checkPlace(s, b.opt.Now))
 	}
-	remote := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return !strings.HasPrefix(s.destination, "s3://") })
+	all := slices.Clone(sources)
+	if second, ok := copyOf(b.opt.Config); ok {
+		all = append(all, second)
+	}
+	remote := slices.DeleteFunc(slices.Clone(all), func(s source) bool { return !strings.HasPrefix(s.destination, "s3://") })
 	var local []string
-	for _, s := range sources {
+	for _, s := range all {
 		if dir, ok := strings.CutPrefix(s.destination, "file://"); ok && !slices.Contains(local, dir) {
 			local = append(local, dir)
 			b.add("directory "+dir, []string{nameConfig}, checkDirectory(dir, b.service()))

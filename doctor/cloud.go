@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ type source struct {
 	config.Source
 	destination string // s3://bucket or file:///dir
 	contract    lake.Contract
+	copied      bool   // not a source, but the second copy of all of them
+	prefix      string // of the second copy
 }
 
 func (s source) bucket() string { return strings.TrimPrefix(s.destination, "s3://") }
@@ -49,6 +52,18 @@ func sourcesOf(c config.Config) []source {
 		out = append(out, r)
 	}
 	return out
+}
+
+// copyOf is the second copy, as one more thing to write to. It has neither an external ID nor the lake's encryption key.
+func copyOf(c config.Config) (s source, ok bool) {
+	s = source{Source: config.Source{Name: "copy.ocsf_json", RoleARN: c.Copy.RoleARN, Region: cmpOr(c.Copy.Region, c.Lake.Region)}, copied: true}
+	if rest, remote := strings.CutPrefix(c.Copy.OCSFJSON, "s3://"); remote {
+		bucket, prefix, _ := strings.Cut(rest, "/")
+		s.destination, s.prefix = "s3://"+bucket, prefix
+	} else {
+		s.destination = c.Copy.OCSFJSON
+	}
+	return s, c.Copy.OCSFJSON != ""
 }
 
 // cloud is what the checks of AWS share: they run one after the other, later ones use what earlier ones have found.
@@ -191,6 +206,8 @@ func faultOf(e *uploader.Error) Fault {
 		return Unavailable
 	}
 	switch {
+	case e.Code == "RequestTimeTooSkewed", e.Code == "RequestExpired": // answered with 403, but no right is missing
+		return Configuration
 	case e.Status == http.StatusForbidden, e.Status == http.StatusUnauthorized, e.Code == "AccessDenied", e.Code == "InvalidAccessKeyId",
 		e.Code == "SignatureDoesNotMatch", e.Code == "InvalidClientTokenId", e.Code == "ExpiredToken":
 		return Permission
@@ -228,6 +245,9 @@ func (c *cloud) checkRole(s source) func(context.Context) Result {
 			}
 			return r
 		}
+		if s.copied {
+			return passed("assumed %s", s.RoleARN)
+		}
 		if s.ExternalID == "" {
 			return warning("assumed "+s.RoleARN+" without an external ID", "a provider role should demand one: condition sts:ExternalId in its trust policy, and external_id in the configuration")
 		}
@@ -249,12 +269,15 @@ func (c *cloud) probe(ctx context.Context, s source, key string, conditional boo
 	other := sha256.Sum256([]byte("something else"))
 	in := &s3.PutObjectInput{
 		Bucket: aws.String(s.bucket()), Key: aws.String(key), Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
-		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(other[:])), StorageClass: types.StorageClass(c.options.StorageClass),
+		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(other[:])),
+	}
+	if !s.copied {
+		in.StorageClass = types.StorageClass(c.options.StorageClass)
 	}
 	if conditional {
 		in.IfNoneMatch = aws.String("*")
 	}
-	if c.options.KMSKeyID != "" {
+	if c.options.KMSKeyID != "" && !s.copied {
 		in.ServerSideEncryption, in.SSEKMSKeyId = types.ServerSideEncryptionAwsKms, aws.String(c.options.KMSKeyID)
 	}
 	_, err := c.aws.S3(s.role()).PutObject(ctx, in)
@@ -273,8 +296,11 @@ func (c *cloud) probeKey(s source) (string, error) {
 	if _, err := rand.Read(random); err != nil {
 		return "", err
 	}
-	return s.contract.Key(lake.Partition{Source: s.Name, Region: s.Region, AccountID: s.AccountID, Day: lake.DateOf(c.now().UnixMilli())},
-		fmt.Sprintf("_doctor-%x.parquet", random))
+	name := fmt.Sprintf("_doctor-%x.parquet", random)
+	if s.copied {
+		return path.Join(s.prefix, name), nil
+	}
+	return s.contract.Key(lake.Partition{Source: s.Name, Region: s.Region, AccountID: s.AccountID, Day: lake.DateOf(c.now().UnixMilli())}, name)
 }
 
 // checkWrite proves the right to write below the source's prefix.
@@ -373,7 +399,7 @@ func (c *cloud) checkEncryption(s source) func(context.Context) Result {
 		if key, err := c.shippedKey(s); err == nil && key != "" {
 			return passed("objects are stored (the last one: %s), so the bucket's key may be used", key)
 		}
-		if c.options.KMSKeyID == "" {
+		if c.options.KMSKeyID == "" || s.copied {
 			return skipped("as the bucket encrypts; the right to use its key shows with the first object: wazuh-security-lake send-test")
 		}
 		return skipped("with key %s; the right to use it shows with the first object: wazuh-security-lake send-test", c.options.KMSKeyID)

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -111,8 +110,7 @@ func checkJSONOut(in config.Input) func(context.Context) Result {
 		case err != nil:
 			return skipped("%s cannot be read by this user: %v", path, plainError(err))
 		}
-		conf := parseOssecConf(string(data))
-		switch value := conf["global/jsonout_output"]; {
+		switch value := jsonOut(string(data)); {
 		case value == "no":
 			return failure(Configuration, path+": jsonout_output is no, so analysisd writes no alerts.json",
 				"set <jsonout_output>yes</jsonout_output> in <global> and restart the manager: systemctl restart wazuh-manager")
@@ -124,31 +122,21 @@ func checkJSONOut(in config.Input) func(context.Context) Result {
 	}
 }
 
-// parseOssecConf returns the text of every option by its path below <ossec_config>; of an option given twice the last
-// counts, as in Wazuh. The file has several roots and is often no clean XML: what cannot be parsed ends it.
-func parseOssecConf(text string) map[string]string {
-	found := make(map[string]string)
-	d := xml.NewDecoder(strings.NewReader(text))
-	d.Strict = false
-	var path []string
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return found
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			path = append(path, t.Name.Local)
-		case xml.EndElement:
-			if len(path) > 0 {
-				path = path[:len(path)-1]
-			}
-		case xml.CharData:
-			if value := strings.TrimSpace(string(t)); value != "" && len(path) > 1 && path[0] == "ossec_config" {
-				found[strings.Join(path[1:], "/")] = value
-			}
+var (
+	confComment = regexp.MustCompile(`(?s)<!--.*?-->`)
+	confGlobal  = regexp.MustCompile(`(?s)<global>(.*?)</global>`)
+	confJSONOut = regexp.MustCompile(`<jsonout_output>\s*([A-Za-z]+)\s*</jsonout_output>`)
+)
+
+// jsonOut returns the value of jsonout_output in ossec.conf; of one given twice the last counts, as in Wazuh. The file is
+// often no XML that a parser takes: it has several roots and text like "a && b < c".
+func jsonOut(conf string) (value string) {
+	for _, global := range confGlobal.FindAllStringSubmatch(confComment.ReplaceAllString(conf, ""), -1) {
+		for _, m := range confJSONOut.FindAllStringSubmatch(global[1], -1) {
+			value = m[1]
 		}
 	}
+	return value
 }
 
 // dated is one file of the dated tree.
