@@ -190,6 +190,20 @@ func (s *Spool) Totals() Account {
 	return account(totals, pending, s.quarantined)
 }
 
+// OldestWaiting is when the oldest batch with an object that is not acknowledged was sealed; zero when nothing waits.
+func (s *Spool) OldestWaiting() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, seq := range s.order {
+		if r := s.records[seq]; r.waiting() {
+			if at, err := time.Parse(time.RFC3339, r.m.Created); err == nil {
+				return at
+			}
+		}
+	}
+	return time.Time{}
+}
+
 // Usage is what the limits are held against.
 type Usage struct {
 	Used    int64 // bytes of building/, outbox/ and shipped/

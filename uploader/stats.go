@@ -23,6 +23,12 @@ const (
 	OutcomeCanceled      Outcome = "canceled" // the uploader was stopped; not a failure
 )
 
+// Outcomes lists them, for counters that are there before the first attempt.
+func Outcomes() []Outcome {
+	return []Outcome{OutcomeStored, OutcomeAlreadyThere, OutcomeRetryable, OutcomeThrottled, OutcomeConflict, OutcomeConfiguration,
+		OutcomeQuarantined, OutcomeGone, OutcomeCanceled}
+}
+
 // Attempt is what Options.OnAttempt is told about one finished attempt.
 type Attempt struct {
 	Object  spool.Object

@@ -206,7 +206,7 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 	})
 	if c.Metrics.Listen != "" {
 		stop, err := serveMetrics(c.Metrics.Listen, watched{spool: d.spool, relay: g.relay, uploader: g.shipping(),
-			maxBytes: c.Spool.MaxSize.Bytes(), now: d.clock.Now}, d.log)
+			seen: g.seen.view, maxBytes: c.Spool.MaxSize.Bytes(), now: d.clock.Now}, d.log)
 		if err != nil {
 			return nil, err
 		}

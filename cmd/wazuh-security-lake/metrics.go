@@ -23,9 +23,11 @@ type watched struct {
 	spool interface {
 		Totals() spool.Account
 		Usage() (spool.Usage, error)
+		OldestWaiting() time.Time
 	}
 	relay    interface{ Stats() relay.Stats }
 	uploader interface{ Stats() []uploader.SourceStats }
+	seen     func() view
 	maxBytes int64
 	now      func() time.Time
 }
@@ -39,6 +41,7 @@ type metricSet struct {
 	attempts, objects, rows, bytes, waiting, oldest, failing          *prometheus.Desc
 	spoolBytes, spoolLimit, free                                      *prometheus.Desc
 	inputUp, storeUp, build                                           *prometheus.Desc
+	inputBytes, unread, lag, lastAlert, unshipped, rejectBytes, state *prometheus.Desc
 }
 
 // metrics is a prometheus.Collector over a generation; it reads at scrape time and keeps nothing.
@@ -77,6 +80,13 @@ func newMetrics(w watched) *metrics {
 		inputUp:     desc("input_readable", "1 while the followed log can be read."),
 		storeUp:     desc("spool_writable", "1 while the spool takes batches."),
 		build:       desc("build_info", "Always 1.", "version"),
+		inputBytes:  desc("input_bytes_total", "Bytes read since the start; those read again after a failed batch count again."),
+		unread:      desc("input_unread_bytes", "Bytes of the log that are not read, when last measured."),
+		lag:         desc("input_lag_seconds", "Age of the last alert read while there is more to read; 0 at the end of the log."),
+		lastAlert:   desc("last_alert_age_seconds", "Age of the last alert read; 0 before the first one."),
+		unshipped:   desc("oldest_unshipped_age_seconds", "How long ago the oldest alert that is not acknowledged was read; 0 when there is none."),
+		rejectBytes: desc("rejects_bytes", "Original bytes kept of rejected lines."),
+		state:       desc("state", "1 while a named state holds, see docs/OPERATIONS.md.", "state"),
 	}}
 }
 
@@ -110,9 +120,10 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	counter(m.d.uncopied, st.Uncopied)
 	gauge(m.d.inputUp, flag(st.InputError == ""))
 	gauge(m.d.storeUp, flag(st.OutputError == ""))
+	m.collectInput(st, counter, gauge)
 	for _, s := range m.w.uploader.Stats() {
-		for outcome, n := range s.Attempts {
-			counter(m.d.attempts, n, s.Source, string(outcome))
+		for _, outcome := range uploader.Outcomes() {
+			counter(m.d.attempts, s.Attempts[outcome], s.Source, string(outcome))
 		}
 		counter(m.d.objects, s.Objects, s.Source)
 		counter(m.d.rows, s.Rows, s.Source)
@@ -129,9 +140,50 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	if u, err := m.w.spool.Usage(); err == nil {
 		gauge(m.d.spoolBytes, float64(u.Used))
 		gauge(m.d.free, float64(u.Free))
+		gauge(m.d.rejectBytes, float64(u.Rejects))
 	}
 	gauge(m.d.build, 1, buildVersion())
 }
+
+// collectInput are the series about what comes in and how far behind everything is.
+func (m *metrics) collectInput(st relay.Stats, counter func(*prometheus.Desc, int64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
+	now, seen := m.w.now(), m.w.seen()
+	counter(m.d.inputBytes, st.ReadBytes)
+	gauge(m.d.unread, float64(seen.unread))
+	gauge(m.d.lag, lagOf(st, now).Seconds())
+	last := time.Duration(0)
+	if st.LastAlert > 0 {
+		last = max(0, now.Sub(time.UnixMilli(st.LastAlert)))
+	}
+	gauge(m.d.lastAlert, last.Seconds())
+	oldest := m.w.spool.OldestWaiting()
+	if oldest.IsZero() && st.BuildingSince > 0 {
+		oldest = time.UnixMilli(st.BuildingSince)
+	}
+	age := 0.0
+	if !oldest.IsZero() {
+		age = max(0, now.Sub(oldest).Seconds())
+	}
+	gauge(m.d.unshipped, age)
+	holds := make(map[string]bool)
+	for _, p := range seen.states {
+		holds[p.State] = true
+	}
+	for _, name := range stateNames() {
+		gauge(m.d.state, flag(holds[name]), name)
+	}
+}
+
+// lagOf is how far reading is behind the log.
+func lagOf(st relay.Stats, now time.Time) time.Duration {
+	if st.CaughtUp || st.LastAlert == 0 {
+		return 0
+	}
+	return max(0, now.Sub(time.UnixMilli(st.LastAlert)))
+}
+
+// readyLag is how far behind a daemon may be that calls itself ready.
+const readyLag = 15 * time.Minute
 
 func flag(on bool) float64 {
 	if on {
@@ -148,6 +200,9 @@ func (w watched) readyFault() string {
 	}
 	if st.OutputError != "" {
 		return "spool: " + st.OutputError
+	}
+	if lag := lagOf(st, w.now()); lag > readyLag {
+		return "input: " + lasting(lag) + " behind"
 	}
 	for _, s := range w.uploader.Stats() {
 		// The second copy has its own alarm: its destination is not the lake's, and nothing waits for it.
