@@ -8,8 +8,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"wazuh-security-lake/ocsf"
 )
@@ -23,7 +23,7 @@ const (
 	LevelBetter               // about zstd 7
 )
 
-func (l Level) zstd() zstd.Level {
+func (l Level) zstd() zstd.EncoderLevel {
 	switch l {
 	case LevelDefault:
 		return zstd.SpeedDefault
@@ -86,7 +86,7 @@ const (
 type Encoder struct {
 	layout  *layout
 	opt     Options
-	codec   *zstd.Codec
+	codec   *codec
 	*group  // being gathered
 	spare   *group
 	press   *press
@@ -126,11 +126,15 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 		opt.ToolVersion = "dev"
 	}
 	opt.Metadata = maps.Clone(opt.Metadata)
+	c, err := newCodec(opt.Level)
+	if err != nil {
+		return nil, err
+	}
 	e := &Encoder{
 		layout: l,
 		opt:    opt,
 		seed:   maphash.MakeSeed(), // no byte of the object depends on it
-		codec:  &zstd.Codec{Level: opt.Level.zstd()},
+		codec:  c,
 		group:  newGroup(l),
 		spare:  newGroup(l),
 		press:  newPress(l),
