@@ -39,4 +39,6 @@ func newCodec(level Level) (*codec, error) {
 }
 
 // Encode compresses src into the memory of dst.
-func (c *codec) Encode(dst, src []byte) ([]byte, error) { return c.encoder.EncodeAll(src, dst[:0]), nil }
+func (c *codec) Encode(dst, src []byte) ([]byte, error) {
+	return c.encoder.EncodeAll(src, dst[:0]), nil
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
 
 	"wazuh-security-lake/ocsf"
 )
@@ -44,6 +45,8 @@ type Options struct {
 	// Concurrent has row groups written by a goroutine beside the caller, who gathers the next one meanwhile. It takes
 	// the memory of a second row group. The bytes of an object are the same; how large Size says it will be is not.
 	Concurrent bool
+	// Presses are shared with other encoders; nil: the encoder has its own.
+	Presses *Presses
 	// ToolVersion is the version that stands in created_by after the name of the tool; "" is "dev".
 	ToolVersion string
 }
@@ -61,9 +64,6 @@ const (
 	// dictionaryMax is the size of one column's dictionary at which a row group is written. The library would put every
 	// dictionary into one page, and that into the file, however large. The last row comes on top: far from 1 MiB.
 	dictionaryMax = 512 << 10
-	// stageUses is how many objects a stage serves. What one object made its buffers grow to is given back then: each
-	// is bounded, but there are several for each column of a class.
-	stageUses = 32
 	// groupRows keeps the dictionary of a column of numbers below 1 MiB, whatever they are.
 	groupRows = 100_000
 )
@@ -86,19 +86,18 @@ const (
 type Encoder struct {
 	layout  *layout
 	opt     Options
-	codec   *codec
 	*group  // being gathered
 	spare   *group
-	press   *press
-	writing chan error // of the row group that is being written concurrently; nil: none is
+	file    *parquet.GenericWriter[any] // nil before the first row group
+	writing chan error                  // of the row group that is being written concurrently; nil: none is
 	out     countingWriter
-	uses    int // objects the stage has served
 	seed    maphash.Seed
 	meta    map[string]string
 
 	pending     int64 // uncompressed bytes of the row group that is being written, or whose end nobody waited for
 	settled     int64 // bytes written up to that row group
 	bounds      int64 // bytes that min and max values may take in the footer, up to it
+	newBounds   int64 // and in it
 	written     int64 // uncompressed bytes of the row groups before the rows buffered
 	rowsWritten int64
 	groups      int64
@@ -126,20 +125,16 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 		opt.ToolVersion = "dev"
 	}
 	opt.Metadata = maps.Clone(opt.Metadata)
-	c, err := newCodec(opt.Level)
-	if err != nil {
-		return nil, err
+	if opt.Presses == nil {
+		opt.Presses = new(Presses)
 	}
 	e := &Encoder{
 		layout: l,
 		opt:    opt,
 		seed:   maphash.MakeSeed(), // no byte of the object depends on it
-		codec:  c,
 		group:  newGroup(l),
 		spare:  newGroup(l),
-		press:  newPress(l),
 	}
-	e.press.numbers.factor = maphash.Bytes(e.seed, []byte(toolName)) | 1
 	e.Reset(w)
 	return e, nil
 }
@@ -150,10 +145,7 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 func (e *Encoder) Reset(w io.Writer) {
 	e.wait()
 	e.out = countingWriter{w: w}
-	if e.uses++; e.press.stage == nil || !e.closed || e.uses > stageUses {
-		e.press.stage, e.uses = newStage(e.layout, e.options()), 1
-	}
-	e.press.object, e.press.bounds = nil, 0
+	e.file = nil
 	e.meta = make(map[string]string)
 	maps.Copy(e.meta, e.opt.Metadata)
 	e.group.reset()
@@ -175,26 +167,27 @@ func (e *Encoder) Abandon() {
 	}
 }
 
-// options are those of both of the library's writers, without the schema.
-func (e *Encoder) options() []parquet.WriterOption {
+// writerOptions are those of both of the library's writers, without the schema.
+func writerOptions(c compress.Codec) []parquet.WriterOption {
 	return []parquet.WriterOption{
-		parquet.Compression(e.codec),
+		parquet.Compression(c),
 		// Version 1 pages: what AWS's own files have and every reader knows.
 		parquet.DataPageVersion(1),
 		// Page statistics put min and max, untruncated and twice, into every page header; the column index has them.
 		parquet.DataPageStatistics(false),
 		// A net below the encodings set on every leaf: the library's own default is DELTA_LENGTH_BYTE_ARRAY.
 		parquet.DefaultEncodingFor(parquet.ByteArray, &parquet.Plain),
-		parquet.CreatedBy(toolName, e.opt.ToolVersion, ""),
 	}
 }
 
-// begin makes the library's writer of the object, once it is known how its columns are encoded. The writer is made anew
-// for each object: the library's Reset loses the paths of the columns.
+// begin makes the library's writer of the object, once it is known how its columns are encoded. It is made anew for each
+// object: the library's Reset loses the paths of the columns. It compresses nothing, but copies what is compressed.
 func (e *Encoder) begin() {
-	if e.press.object == nil {
-		sorting := parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("time")))
-		e.press.object = parquet.NewGenericWriter[any](&e.out, append(e.options(), e.layout.schema, sorting)...)
+	if e.file == nil {
+		e.file = parquet.NewGenericWriter[any](&e.out, append(writerOptions(&parquet.Zstd),
+			e.layout.schema,
+			parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("time"))),
+			parquet.CreatedBy(toolName, e.opt.ToolVersion, ""))...)
 	}
 }
 
@@ -308,16 +301,13 @@ func (e *Encoder) Close() error {
 	}
 	e.begin()
 	for _, k := range slices.Sorted(maps.Keys(e.meta)) {
-		e.press.object.SetKeyValueMetadata(k, e.meta[k])
+		e.file.SetKeyValueMetadata(k, e.meta[k])
 	}
-	if err := e.press.object.Close(); err != nil {
+	if err := e.file.Close(); err != nil {
 		e.err = fmt.Errorf("write footer: %w", err)
 		return e.err
 	}
-	e.closed, e.press.object = true, nil
-	if e.written > rowGroupGrowth*e.opt.RowGroupBytes {
-		e.press.stage = nil // too large to wait for the next object
-	}
+	e.closed, e.file = true, nil
 	return nil
 }
 

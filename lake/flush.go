@@ -3,23 +3,67 @@ package lake
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"math"
+	"sync"
 
 	"github.com/parquet-go/parquet-go"
 
 	"wazuh-security-lake/ocsf"
 )
 
+// Presses are what row groups are encoded with, for encoders to share: with one Presses for all encoders of a program
+// there are as many presses as row groups are written at a time, instead of one for each open object. They are safe for
+// concurrent use. The zero Presses is ready.
+type Presses struct {
+	mu   sync.Mutex
+	idle map[pressKey][]*press // guarded by mu
+}
+
+type pressKey struct {
+	class *ocsf.Class
+	level Level
+}
+
+// pressUses is how many row groups a press serves. What one of them made its buffers grow to is given back then: each is
+// bounded, but there are several for each column of a class.
+const pressUses = 64
+
+// get returns a press for the class of l.
+func (s *Presses) get(l *layout, level Level) (*press, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := pressKey{l.class, level}
+	if idle := s.idle[key]; len(idle) > 0 {
+		s.idle[key] = idle[:len(idle)-1]
+		return idle[len(idle)-1], nil
+	}
+	return newPress(l, level)
+}
+
+// put takes a press back, unless it is worn out.
+func (s *Presses) put(p *press, l *layout, level Level) {
+	if p.uses++; p.uses > pressUses {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.idle == nil {
+		s.idle = make(map[pressKey][]*press)
+	}
+	key := pressKey{l.class, level}
+	s.idle[key] = append(s.idle[key], p)
+}
+
 // press makes row groups of gathered columns: it encodes each that is unlike those before it, page by page, on the
 // stage, and has the library write them to the object. It is used by one goroutine at a time, which need not be the
-// encoder's caller, and shares nothing with the encoder but the layout, which both only read meanwhile.
+// encoder's caller.
 type press struct {
-	layout *layout
-	stage  *stage
-	object *parquet.GenericWriter[any]
-	bounds int64 // bytes that the min and max values of this object may take in the footer
+	stage *stage
+	uses  int // row groups it has served
 
 	numbers numberTable
+	bounds  int64     // bytes that the min and max values of the row group may take in the footer
 	source  []int     // by column, the slot of the chunk it gets
 	unlike  [][]int32 // by spine, the columns that have no value and were encoded
 	twins   map[shape][]int32
@@ -29,8 +73,14 @@ type press struct {
 	used    []bool // words in the page at hand
 }
 
-func newPress(l *layout) *press {
-	return &press{layout: l, unlike: make([][]int32, len(l.around)), twins: make(map[shape][]int32)}
+func newPress(l *layout, level Level) (*press, error) {
+	c, err := newCodec(level)
+	if err != nil {
+		return nil, err
+	}
+	p := &press{stage: newStage(l, c), unlike: make([][]int32, len(l.around)), twins: make(map[shape][]int32)}
+	p.numbers.factor = maphash.Bytes(maphash.MakeSeed(), []byte(toolName)) | 1
+	return p, nil
 }
 
 // shape is what columns must have in common to be alike.
@@ -42,9 +92,10 @@ type shape struct {
 	values         int
 }
 
-// write writes the first n rows of g, which is complete, in its order, as one row group.
-func (p *press) write(g *group, n int) error {
+// write writes the first n rows of g, which is complete, in its order, to the object as one row group.
+func (p *press) write(object *parquet.GenericWriter[any], g *group, n int) error {
 	defer clear(p.twins)
+	p.bounds = 0
 	for i := range p.unlike {
 		p.unlike[i] = p.unlike[i][:0]
 	}
@@ -66,7 +117,7 @@ func (p *press) write(g *group, n int) error {
 			return fmt.Errorf("column %v: %w", c.path, err)
 		}
 	}
-	return p.stage.move(p.object, p.source, int64(n))
+	return p.stage.move(object, p.source, int64(n))
 }
 
 // alike returns an earlier column whose chunk is that of column i as well, or -1. Of a column without a value it also
@@ -85,7 +136,7 @@ func (p *press) alike(g *group, i int) (twin, spine int) {
 	}
 	spine = c.spine
 	for g.spines[spine].seen == 0 && spine > 0 {
-		spine = p.layout.around[spine]
+		spine = g.layout.around[spine]
 	}
 	for _, k := range p.unlike[spine] {
 		if g.columns[k].twin(c.leaf) {

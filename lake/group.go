@@ -7,6 +7,7 @@ import (
 
 // group is a row group that is being gathered: levels and values by column, in the order in which the events came.
 type group struct {
+	layout   *layout
 	spines   []stream // levels of the objects, by node.spine
 	columns  []column
 	rows     []row
@@ -23,7 +24,7 @@ type row struct {
 }
 
 func newGroup(l *layout) *group {
-	g := &group{spines: make([]stream, len(l.around)), columns: make([]column, len(l.leaves))}
+	g := &group{layout: l, spines: make([]stream, len(l.around)), columns: make([]column, len(l.leaves))}
 	for i, around := range l.around[1:] {
 		g.spines[i+1].parent = &g.spines[around]
 	}
@@ -61,12 +62,18 @@ func (g *group) dropRow() {
 	}
 }
 
-// sort puts the rows in the order of their times, those of the same time as they came.
-func (g *group) sort() {
+// arrived puts the rows in the order in which they came.
+func (g *group) arrived() []int32 {
 	g.order = g.order[:0]
 	for i := range g.rows {
 		g.order = append(g.order, int32(i))
 	}
+	return g.order
+}
+
+// sort puts the rows in the order of their times, those of the same time as they came.
+func (g *group) sort() {
+	g.arrived()
 	if g.unsorted {
 		slices.SortStableFunc(g.order, func(a, b int32) int { return cmp.Compare(g.rows[a].time, g.rows[b].time) })
 	}

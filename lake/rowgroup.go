@@ -39,20 +39,33 @@ func (e *Encoder) flush(all bool) error {
 		e.group, e.spare = e.spare, g
 		done := make(chan error, 1)
 		e.writing = done
-		go func() { done <- e.press.write(g, n) }()
+		go func() { done <- e.write(g, n) }()
 		return nil
 	}
-	err := e.press.write(g, n)
+	err := e.write(g, n)
 	g.reset()
 	e.settle(err)
 	if len(e.spare.rows) > 0 {
 		// Back to where the memory is: two groups of full size would be twice of it.
 		e.spare.complete()
-		e.spare.sort()
-		g.take(e.spare, e.spare.order, e)
+		g.take(e.spare, e.spare.arrived(), e)
 		e.spare.reset()
 	}
 	return e.err
+}
+
+// write writes the first n rows of g. Until it returns nobody else touches g, the object, or the writer below.
+func (e *Encoder) write(g *group, n int) error {
+	p, err := e.opt.Presses.get(e.layout, e.opt.Level)
+	if err != nil {
+		return err
+	}
+	if err := p.write(e.file, g, n); err != nil {
+		return err // and the press is not used again
+	}
+	e.newBounds = p.bounds
+	e.opt.Presses.put(p, e.layout, e.opt.Level)
+	return nil
 }
 
 // wait waits for the row group that is being written, if one is.
@@ -68,7 +81,8 @@ func (e *Encoder) wait() {
 
 // settle takes note of a row group that was written.
 func (e *Encoder) settle(err error) {
-	e.pending, e.settled, e.bounds = 0, e.out.n, e.press.bounds
+	e.pending, e.settled = 0, e.out.n
+	e.bounds, e.newBounds = e.bounds+e.newBounds, 0
 	if err != nil && e.err == nil {
 		e.err = fmt.Errorf("write row group %d: %w", e.groups-1, err)
 	}

@@ -29,7 +29,7 @@ type stage struct {
 	alternate []int
 }
 
-func newStage(l *layout, options []parquet.WriterOption) *stage {
+func newStage(l *layout, c *codec) *stage {
 	s := &stage{alternate: make([]int, len(l.leaves))}
 	add := func(lf *leaf, coded bool) {
 		t := &slot{Type: valueType(lf.kind, lf.dict), kind: lf.physical(), coded: coded, bounded: lf.bounded(), maxDef: lf.maxDef, maxRep: lf.maxRep}
@@ -56,7 +56,7 @@ func newStage(l *layout, options []parquet.WriterOption) *stage {
 		fields[i], group[name] = field{n, name}, n
 	}
 	s.schema = parquet.NewSchema(rootName, ordered{group, fields})
-	s.pw = parquet.NewGenericWriter[any](&s.buf, append(options, s.schema)...)
+	s.pw = parquet.NewGenericWriter[any](&s.buf, append(writerOptions(c), s.schema)...)
 	s.writers = s.pw.ColumnWriters()
 	return s
 }

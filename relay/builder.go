@@ -257,6 +257,11 @@ func (b *builder) discard() error {
 	if b.batch == nil {
 		return nil
 	}
+	for _, o := range b.objects {
+		if o.encoder != nil {
+			o.encoder.Abandon() // it may be writing still
+		}
+	}
 	err := b.batch.Discard()
 	b.encoders = make(map[*ocsf.Class][]*lake.Encoder) // an encoder that met a write error is not reused
 	b.clear()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sort"
 	"text/tabwriter"
 	"time"
@@ -91,11 +92,13 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
 	d := config.Default()
+	encoder := encoderOptions()
+	encoder.Concurrent = runtime.GOMAXPROCS(0) > 1 // a conversion takes the processors there are, the daemon takes one
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in := &endingLines{Lines: lines, end: cancel}
 	r := relay.New(relay.Options{
-		Lines: in, Store: store, Sources: sources, Filter: filter, Encoder: encoderOptions(), Node: node, Instance: "convert",
+		Lines: in, Store: store, Sources: sources, Filter: filter, Encoder: encoder, Node: node, Instance: "convert",
 		Interval: time.Duration(1<<62 - 1), MaxObjectSize: d.Batch.MaxObjectSize.Bytes(), Clock: realClock{},
 	})
 	if err := errors.Join(r.Run(reading), in.err); err != nil {

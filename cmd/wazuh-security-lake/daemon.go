@@ -314,5 +314,6 @@ func (g *generation) close() {
 }
 
 func encoderOptions() lake.Options {
-	return lake.Options{ToolVersion: buildVersion(), Metadata: map[string]string{"wazuh-security-lake.version": buildVersion()}}
+	return lake.Options{ToolVersion: buildVersion(), Metadata: map[string]string{"wazuh-security-lake.version": buildVersion()},
+		Presses: new(lake.Presses)}
 }
