@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"hash/maphash"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -23,6 +22,8 @@ type Alert struct {
 	// irregular is set when two members share one path (repeated keys, or a key that contains a dot): the leaves are
 	// all there, but they cannot be written as one nested JSON document again.
 	irregular bool
+	// repeats is set when a leaf's path stood there before, or is empty: keys of unmapped may then be alike.
+	repeats bool
 }
 
 // LeafKind says what stood in the JSON text.
@@ -99,7 +100,7 @@ func (a *Alert) reset(size int) {
 		*a = Alert{}
 	}
 	a.text, a.paths, a.leaves, a.prefix, a.arrays = a.text[:0], a.paths[:0], a.leaves[:0], a.prefix[:0], a.arrays[:0]
-	a.irregular = false
+	a.irregular, a.repeats = false, false
 	a.index.reset()
 }
 
@@ -179,7 +180,7 @@ func (l *Leaf) Text() []byte {
 func (l *Leaf) Is(text string) bool { return l != nil && string(l.Value) == text }
 
 // Fold reports whether the leaf holds this text in any letter case.
-func (l *Leaf) Fold(text string) bool { return l != nil && strings.EqualFold(string(l.Value), text) }
+func (l *Leaf) Fold(text string) bool { return l != nil && bytes.EqualFold(l.Value, []byte(text)) }
 
 // Int returns the value as a decimal integer.
 func (l *Leaf) Int() (int64, bool) {

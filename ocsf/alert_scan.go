@@ -144,13 +144,16 @@ func (a *Alert) add(path []byte, kind LeafKind, value []byte) error {
 	if len(a.leaves) == maxLeaves {
 		return errTooMany
 	}
+	if len(path) == 0 {
+		a.repeats = true // see unmapped
+	}
 	start := len(a.paths)
 	a.paths = append(a.paths, path...)
 	hash := a.index.hash(path)
 	n := int32(len(a.leaves))
 	a.leaves = append(a.leaves, Leaf{Path: a.paths[start:len(a.paths):len(a.paths)], Value: value, Index: n, Kind: kind})
 	if first := a.index.insert(a, hash, n); first >= 0 {
-		a.irregular = true
+		a.irregular, a.repeats = true, true
 		a.leaves[first].repeated++
 		a.leaves[n].repeat = a.leaves[first].repeated
 	} else if kind != LeafEmpty && a.index.hasObject(hash) {

@@ -33,7 +33,7 @@ func fillAWS(d *draft) {
 	}
 	d.actor().Text("invoked_by", d.leaf(data+"userIdentity.invokedBy"))
 
-	remote := "service.action.networkConnectionAction."
+	const remote = "service.action.networkConnectionAction."
 	endpoint(d.source(), d.first(data+"sourceIPAddress", data+"source_ip_address", data+"srcaddr", data+"remote_ip", data+"client_ip",
 		data+"httpRequest.clientIp", data+remote+"remoteIpDetails.ipAddressV4", data+"service.action.awsApiCallAction.remoteIpDetails.ipAddressV4",
 		data+"service.action.portProbeAction.portProbeDetails.remoteIpDetails.ipAddressV4"),

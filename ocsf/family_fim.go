@@ -67,10 +67,10 @@ func (d *draft) fillRegistry(path *Leaf) {
 	_, last := splitFile(path.Text())
 	if isValue {
 		f.Text("name", name)
-		f.Other("type_id", []byte("Registry Value"), nil)
+		f.Other("type_id", d.ev.literal("Registry Value"), nil)
 	} else {
 		f.Bytes("name", last)
-		f.Other("type_id", []byte("Registry Key"), nil)
+		f.Other("type_id", d.ev.literal("Registry Key"), nil)
 	}
 	d.fileState(f)
 }

@@ -181,7 +181,7 @@ func (d *draft) unmapped() {
 		}
 		ev.Unmapped = append(ev.Unmapped, KeyValue{key, l.Value})
 	}
-	if d.a.irregular {
+	if d.a.repeats {
 		d.uniqueKeys()
 	}
 	for i := range ev.Unmapped {

@@ -13,7 +13,8 @@ func (d *draft) fillContext() {
 	if len(d.context) == 0 || d.a.irregular || d.root.Type.Slot("evidences") < 0 {
 		return
 	}
-	text := append(d.scratch[:0], '{')
+	start := len(d.ev.text)
+	text := append(d.ev.text, '{')
 	var open []byte // path of the object being written
 	srcs := d.sources[:0]
 	for i := range d.a.leaves {
@@ -29,16 +30,15 @@ func (d *draft) fillContext() {
 		text = l.appendJSON(text)
 		srcs = append(srcs, l.Index)
 	}
-	if d.scratch, d.sources = text, srcs; len(srcs) == 0 {
+	if d.sources = srcs; len(srcs) == 0 {
 		return
 	}
-	text = moveTo(text, open, nil)
-	text = append(text, '}')
-	d.scratch = text
+	text = append(moveTo(text, open, nil), '}')
+	d.ev.text = text
 	ev := d.evidence()
 	if i := ev.free("data", false); i >= 0 && ev.Type.Attrs[i].Kind == KindString {
 		v := ev.set(i)
-		v.Str = d.ev.join(nil, text)
+		v.Str = text[start:len(text):len(text)]
 		v.Srcs = append(v.Srcs, srcs...)
 		for _, s := range srcs {
 			d.claimed[s] = true
@@ -67,6 +67,9 @@ func splitPath(path []byte) (parent, key []byte) {
 // moveTo closes and opens objects to get from one path to another. Leaves come in the order of the line, so no object
 // is ever opened twice.
 func moveTo(text, from, to []byte) []byte {
+	if bytes.Equal(from, to) {
+		return text // as for most leaves
+	}
 	common := 0 // length of the path both share, in whole parts
 	for i := 0; ; i++ {
 		fromEnd, toEnd := i == len(from) || from[i] == '.', i == len(to) || to[i] == '.'
