@@ -16,7 +16,7 @@ import (
 func quick(ev *Event) bool {
 	c := checker{class: ev.Class}
 	return c.declare(ev) == nil && c.sound(ev.Root) && checkRoot(ev) == nil && checkUnmapped(ev.Unmapped) == nil &&
-		ev.soundObservables(c.declared)
+		ev.soundObservables()
 }
 
 // sound reports whether the object has no fault.
@@ -122,8 +122,9 @@ func (a *Attr) soundEnum(o *Object, v *Value) bool {
 }
 
 // soundObservables reports whether each observable names an attribute of the class, by the path the mapper gives it, and
-// holds one of its values. Other ways to write a path are left to the plain check.
-func (ev *Event) soundObservables(declared profiles) bool {
+// holds one of its values; whether these may be there was checked with them. Other ways to write a path are left to the
+// plain check.
+func (ev *Event) soundObservables() bool {
 	list := ev.Root.Value("observables")
 	if list == nil {
 		return true
@@ -143,7 +144,7 @@ func (ev *Event) soundObservables(declared profiles) bool {
 		if i < 0 {
 			return false
 		}
-		if p := ev.Class.places[i]; p.needs&^declared != 0 || !ev.Root.anyText(p.slots, value.Str) {
+		if !ev.Root.anyText(ev.Class.places[i].slots, value.Str) {
 			return false
 		}
 	}

@@ -466,3 +466,17 @@ func TestDestinationIsOneHost(t *testing.T) {
 		})
 	}
 }
+
+// TestFileTimeOutOfRange: anybody can give a file a time beyond what timestamp_t may be; the alert about it must not be
+// refused for that.
+func TestFileTimeOutOfRange(t *testing.T) {
+	for _, stamp := range []string{"9999-12-31T23:59:59", "5139-01-01T00:00:00", "1970-01-01T00:00:01"} {
+		doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"syscheck":{"path":"/tmp/x","event":"modified","mtime_after":"`+stamp+`"}`))
+		if got := at(doc, "evidences/0/file/modified_time"); got != "" {
+			t.Errorf("%s: got %s, want no time", stamp, got)
+		}
+		if got := at(doc, "evidences/0/data"); !strings.Contains(got, stamp) {
+			t.Errorf("%s is not kept: %s", stamp, got)
+		}
+	}
+}

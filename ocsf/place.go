@@ -3,10 +3,8 @@ package ocsf
 // place is where in its class an attribute stands. Every object type is made for one position of the tree, so an attribute
 // has one place; what follows from it is worked out once.
 type place struct {
-	path  []byte   // evidences[].src_endpoint.ip: the name of an observable with its value
-	slots []uint8  // from the root to the attribute
-	attr  *Attr    // the attribute
-	needs profiles // that must be declared for the attribute and for those above it
+	path  []byte  // evidences[].src_endpoint.ip: the name of an observable with its value
+	slots []uint8 // from the root to the attribute
 }
 
 // resolve numbers the object types of the class and gives every attribute its place.
@@ -41,8 +39,7 @@ func (c *Class) settle(seen map[*ObjectType]bool, t *ObjectType, above *place, o
 		if a.List {
 			name += "[]"
 		}
-		a.place = &place{path: []byte(name), slots: append(above.slots[:len(above.slots):len(above.slots)], uint8(i)), attr: a,
-			needs: above.needs | a.profile}
+		a.place = &place{path: []byte(name), slots: append(above.slots[:len(above.slots):len(above.slots)], uint8(i))}
 		inside := observes || t == c.Root && observed(a.Name)
 		switch {
 		case a.Kind == KindObject:
