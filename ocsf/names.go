@@ -4,22 +4,22 @@ package ocsf
 // a literal, and a map would cost five times as much. The zero table is empty.
 type nameTable struct {
 	names []string
-	table []uint8 // open table over nameHash, at most a quarter full: position + 1, 0 is free
+	table []uint16 // open table over nameHash, at most a quarter full: position + 1, 0 is free
 }
 
-// newNameTable returns the table of up to 255 different names.
+// newNameTable returns the table of different names.
 func newNameTable(names []string) nameTable {
 	size := 8
 	for size < 4*len(names) {
 		size *= 2
 	}
-	t := nameTable{names, make([]uint8, size)}
+	t := nameTable{names, make([]uint16, size)}
 	for i, name := range names {
 		h := int(nameHash(name)) & (size - 1)
 		for t.table[h] != 0 {
 			h = (h + 1) & (size - 1)
 		}
-		t.table[h] = uint8(i + 1)
+		t.table[h] = uint16(i + 1)
 	}
 	return t
 }
