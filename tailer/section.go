@@ -154,3 +154,32 @@ func (s *Section) Close() error {
 	s.src.close()
 	return nil
 }
+
+// OpenContent opens a finished file, plain or gzip, for its bytes alone. Read fails with ErrDamaged where an archive does
+// not decompress on.
+func OpenContent(path string) (io.ReadCloser, error) {
+	src, err := openContent(path, "")
+	if err != nil {
+		return nil, err
+	}
+	return &contentReader{src: src}, nil
+}
+
+type contentReader struct {
+	src *source
+	at  int64
+}
+
+func (r *contentReader) Read(p []byte) (int, error) {
+	n, err := r.src.read(p, r.at)
+	r.at += int64(n)
+	if n == 0 && err == nil && len(p) > 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (r *contentReader) Close() error {
+	r.src.close()
+	return nil
+}

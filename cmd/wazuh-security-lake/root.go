@@ -46,7 +46,7 @@ Run it:   wazuh-security-lake run --config /etc/wazuh-security-lake/config.yaml`
 	root.PersistentFlags().StringVarP(&g.configFile, "config", "c", "", "configuration file (default "+config.DefaultPath+")")
 	root.PersistentFlags().StringArrayVar(&g.set, "set", nil, "override one configuration value, for example --set lake.region=eu-west-1")
 	root.AddCommand(
-		newDemo(g), newRun(g), newConvert(g), newBackfill(g),
+		newDemo(g), newRun(g), newConvert(g), newBackfill(g), newAudit(g),
 		newCheckConfig(g), newStatus(g), newFlush(g), newDrain(g), newPosition(g), newSpool(g), newRejects(g),
 		newExplain(g), newInspect(g), newValidate(g), newSchema(g),
 		newDoctor(g), newSendTest(g),
