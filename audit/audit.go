@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -198,7 +199,7 @@ func (a *auditor) collect() error {
 	}
 	for _, h := range a.k.Histories {
 		if h.Bad > 0 {
-			a.differ(Difference{Kind: KindLedger, Batch: h.Dir, Detail: fmt.Sprintf("%d lines of the ledger do not match their checksum", h.Bad)})
+			a.differ(Difference{Kind: KindLedger, File: path.Join(filepath.ToSlash(h.Dir), "ledger"), Detail: fmt.Sprintf("%d lines of the ledger do not match their checksum", h.Bad)})
 		}
 		prev := uint64(0)
 		for _, p := range h.Past {

@@ -185,12 +185,13 @@ func printAudit(w io.Writer, r *audit.Report) error {
 func differenceText(d audit.Difference) string {
 	var b strings.Builder
 	b.WriteString(d.Kind)
-	if d.File != "" {
-		to := "its end"
-		if d.To >= 0 {
-			to = fmt.Sprint(d.To)
-		}
-		fmt.Fprintf(&b, ": %s from %d to %s", d.File, d.From, to)
+	switch {
+	case d.File != "" && d.From == d.To:
+		b.WriteString(": " + d.File)
+	case d.File != "" && d.To < 0:
+		fmt.Fprintf(&b, ": %s from byte %d to its end", d.File, d.From)
+	case d.File != "":
+		fmt.Fprintf(&b, ": %s from byte %d to %d", d.File, d.From, d.To)
 	}
 	if d.Key != "" {
 		b.WriteString(": " + d.Key)
