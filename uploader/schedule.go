@@ -133,7 +133,8 @@ func (s *source) failing() bool {
 
 // ready returns the oldest object of the source that may be tried now, or nil. probe: its lane is failing, this is the
 // one attempt that finds out whether it still does. A source has at most one probe under way; healthy lanes go first.
-func (s *source) ready(now time.Time, mayProbe bool) (it *item, probe bool) {
+// A healthy lane has at most limit: a partition whose uploads stall must leave its siblings a slot.
+func (s *source) ready(now time.Time, mayProbe bool, limit int) (it *item, probe bool) {
 	for _, l := range s.lanes {
 		if l.failures > 0 && l.inFlight > 0 {
 			mayProbe = false
@@ -145,6 +146,9 @@ func (s *source) ready(now time.Time, mayProbe bool) (it *item, probe bool) {
 		}
 		l := s.lanes[laneOf(candidate.object)]
 		if l == nil || l.failures == 0 {
+			if l != nil && l.inFlight >= limit {
+				continue
+			}
 			return candidate, false
 		}
 		if it == nil && mayProbe && !l.gaveUp && !l.retryAt.After(now) {
@@ -177,10 +181,14 @@ func (u *Uploader) next(now time.Time) *item {
 			}
 		}
 	}
-	mayProbe := probes < max(1, u.opt.Concurrency-1)
+	limit := max(1, u.opt.Concurrency-1)
+	mayProbe := probes < limit
 	var healthy, probe *item
 	for _, s := range u.sources {
-		it, isProbe := s.ready(now, mayProbe)
+		if s.inFlight >= limit && len(u.sources) > 1 {
+			continue // a destination that swallows everything must leave the other sources a slot
+		}
+		it, isProbe := s.ready(now, mayProbe, limit)
 		switch {
 		case it == nil:
 		case isProbe && u.before(it, probe):

@@ -79,32 +79,39 @@ type lab struct {
 	addr string
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T, flags ...string) *lab {
 	needE2E(t)
 	l := &lab{t: t, dir: t.TempDir()}
-	cmd := exec.Command(built.s3server, "-root", filepath.Join(l.dir, "s3"), "-access", access, "-secret", secret, "-bucket", bucket)
+	l.addr = l.serve(flags...)
+	return l
+}
+
+// serve starts a gateway over the lab's objects and returns its address. flags are further ones of test/s3server.
+func (l *lab) serve(flags ...string) (addr string) {
+	l.t.Helper()
+	cmd := exec.Command(built.s3server, append([]string{"-root", filepath.Join(l.dir, "s3"), "-access", access, "-secret", secret, "-bucket", bucket}, flags...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	l.t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	for lines := bufio.NewScanner(out); l.addr == "" && lines.Scan(); {
-		l.addr, _ = strings.CutPrefix(lines.Text(), "ready ")
-		if l.addr == lines.Text() {
-			l.addr = "" // the gateway's own words
+	for lines := bufio.NewScanner(out); addr == "" && lines.Scan(); {
+		addr, _ = strings.CutPrefix(lines.Text(), "ready ")
+		if addr == lines.Text() {
+			addr = "" // the gateway's own words
 		}
 	}
-	if l.addr == "" {
-		t.Fatal("the S3 server did not get ready")
+	if addr == "" {
+		l.t.Fatal("the S3 server did not get ready")
 	}
-	return l
+	return addr
 }
 
 // node is one Wazuh manager with its daemon.
@@ -155,14 +162,20 @@ node: %q
 // start runs the daemon; env are further variables (SPOOL_CRASH_AT=...).
 func (n *node) start(env ...string) {
 	n.lab.t.Helper()
-	n.cmd = exec.Command(built.daemon, "run", "-c", n.config)
+	n.launch(exec.Command(built.daemon, "run", "-c", n.config), env...)
+}
+
+// launch runs the daemon by a command of the caller's.
+func (n *node) launch(cmd *exec.Cmd, env ...string) {
+	n.lab.t.Helper()
+	n.cmd = cmd
 	n.cmd.Env = append(os.Environ(), append([]string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret, "TZ=UTC"}, env...)...)
 	n.stderr = &bytes.Buffer{}
 	n.cmd.Stderr = n.stderr
 	if err := n.cmd.Start(); err != nil {
 		n.lab.t.Fatal(err)
 	}
-	cmd, exited := n.cmd, make(chan error, 1)
+	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	n.exited = exited
 	n.lab.t.Cleanup(func() { _ = cmd.Process.Kill() })
@@ -218,7 +231,9 @@ func (n *node) tick(d time.Duration) {
 }
 
 // settled waits until every line written so far is accounted for and nothing is pending.
-func (n *node) settled() {
+func (n *node) settled() { n.settledWithin(patience) }
+
+func (n *node) settledWithin(patience time.Duration) {
 	n.lab.t.Helper()
 	want := int64(len(n.manager.Alerts()))
 	deadline := time.Now().Add(patience)
@@ -295,6 +310,16 @@ func (l *lab) shipped() map[string]int {
 // judge compares what the managers made visible with what is in the bucket: every alert exactly once, nothing foreign.
 func (l *lab) judge(nodes ...*node) {
 	l.t.Helper()
+	alerts, lost, twice, foreign := l.compare(nodes...)
+	l.t.Logf("judge: %d alerts, %d objects, %d lost, %d twice, %d foreign", alerts, len(l.objects()), lost, twice, foreign)
+	if lost+twice+foreign > 0 || alerts == 0 {
+		l.t.Errorf("%d alerts: %d lost, %d twice, %d foreign", alerts, lost, twice, foreign)
+	}
+}
+
+// compare counts.
+func (l *lab) compare(nodes ...*node) (alerts, lost, twice, foreign int) {
+	l.t.Helper()
 	want := make(map[string]int)
 	for _, n := range nodes {
 		for id := range n.manager.Visible() {
@@ -302,7 +327,6 @@ func (l *lab) judge(nodes ...*node) {
 		}
 	}
 	got := l.shipped()
-	lost, twice, foreign := 0, 0, 0
 	for id, n := range want {
 		switch {
 		case got[id] < n:
@@ -316,10 +340,7 @@ func (l *lab) judge(nodes ...*node) {
 			foreign++
 		}
 	}
-	l.t.Logf("judge: %d alerts, %d objects, %d lost, %d twice, %d foreign", len(want), len(l.objects()), lost, twice, foreign)
-	if lost+twice+foreign > 0 || len(want) == 0 {
-		l.t.Errorf("%d alerts: %d lost, %d twice, %d foreign", len(want), lost, twice, foreign)
-	}
+	return len(want), lost, twice, foreign
 }
 
 // proxy forwards connections to the S3 server and calls answered with each answer's first bytes before passing it on.

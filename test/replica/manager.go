@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,6 +33,8 @@ type Manager struct {
 	// Step, unless nil, is called between any two system calls of a rotation with the name of the last one:
 	// a reader looks there.
 	Step func(call string)
+	// Rule is the id of the rule of the next alerts; 5710 when empty.
+	Rule string
 
 	dir     string
 	clock   time.Time
@@ -141,8 +144,8 @@ func (m *Manager) Alert(size int) (string, error) {
 	m.eventAt = m.clock
 	m.count++
 	id := fmt.Sprintf("%d.%d", m.clock.Unix(), m.count)
-	line := fmt.Sprintf(`{"timestamp":"%s","rule":{"level":3,"id":"5710"},"agent":{"id":"000"},"id":"%s","full_log":"`,
-		m.clock.Format("2006-01-02T15:04:05.000-0700"), id)
+	line := fmt.Sprintf(`{"timestamp":"%s","rule":{"level":3,"id":"%s"},"agent":{"id":"000"},"id":"%s","full_log":"`,
+		m.clock.Format("2006-01-02T15:04:05.000-0700"), cmp.Or(m.Rule, "5710"), id)
 	line += strings.Repeat("x", max(0, size-len(line)-2)) + `"}`
 	m.alerts[id] = Alert{ID: id, Line: []byte(line), File: m.name, Glued: m.half}
 	m.half = false

@@ -9,6 +9,7 @@
 // It creates the bucket, prints "ready <addr>" on standard output once requests are answered, and ends on SIGTERM or
 // SIGINT. With -addr 127.0.0.1:0 it picks a free port and prints it. With -tls-cert and -tls-key it speaks https
 // (then add the certificate's issuer with AWS_CA_BUNDLE or ca_file). -max-requests 1 gives real 503 SlowDown answers.
+// -writer key:secret adds a user who may do nothing until a bucket policy allows it; accounts lie in <root>.iam then.
 // Metadata lies in extended attributes, or, on a file system without them, in <root>.meta beside the root.
 // The gateway keeps ".vgwlocks" in the root for conditional writes: ignore it when listing. It has no STS AssumeRole.
 package main
@@ -24,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,6 +33,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -38,7 +41,7 @@ import (
 
 type options struct {
 	root, addr, access, secret, bucket, region string
-	cert, key                                  string
+	cert, key, writer                          string
 	maxRequests                                int
 }
 
@@ -52,6 +55,7 @@ func main() {
 	flag.StringVar(&o.region, "region", "us-east-1", "region requests must be signed for")
 	flag.StringVar(&o.cert, "tls-cert", "", "certificate file, with -tls-key")
 	flag.StringVar(&o.key, "tls-key", "", "key file, with -tls-cert")
+	flag.StringVar(&o.writer, "writer", "", "key:secret of a second user, without any permission of its own")
 	flag.IntVar(&o.maxRequests, "max-requests", 1000, "requests at a time before 503 SlowDown")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -87,6 +91,10 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	accounts, err := openAccounts(o)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	served := make(chan error, 1)
@@ -95,7 +103,7 @@ func run(ctx context.Context, o options) error {
 			RootUserAccess: o.access, RootUserSecret: o.secret, Region: o.region,
 			Ports: []string{addr}, CertFile: o.cert, KeyFile: o.key,
 			MaxConnections: max(1000, o.maxRequests), MaxRequests: o.maxRequests,
-			MultipartMaxParts: 10000, Quiet: true, KeepAlive: true,
+			MultipartMaxParts: 10000, Quiet: true, KeepAlive: true, IAMService: accounts,
 		})
 	}()
 	ready := make(chan error, 1)
@@ -158,6 +166,30 @@ func openBackend(root string) (*posix.Posix, error) {
 		return nil, fmt.Errorf("open root %s: %w", root, err)
 	}
 	return be, nil
+}
+
+// openAccounts makes the writer's account; nil without one: the root account is the only one then.
+func openAccounts(o options) (auth.IAMService, error) {
+	if o.writer == "" {
+		return nil, nil //nolint:nilnil // the gateway takes nil for "root only"
+	}
+	access, secret, ok := strings.Cut(o.writer, ":")
+	if !ok || access == "" || secret == "" {
+		return nil, errors.New("-writer: want key:secret")
+	}
+	dir := o.root + ".iam"
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make directory of accounts: %w", err)
+	}
+	accounts, err := auth.NewInternal(auth.Account{Access: o.access, Secret: o.secret, Role: auth.RoleAdmin}, dir)
+	if err != nil {
+		return nil, fmt.Errorf("open accounts in %s: %w", dir, err)
+	}
+	err = accounts.CreateAccount(auth.Account{Access: access, Secret: secret, Role: auth.RoleUser})
+	if err != nil && !errors.Is(err, auth.ErrUserExists) {
+		return nil, fmt.Errorf("create account of the writer: %w", err)
+	}
+	return accounts, nil
 }
 
 // createBucket makes the bucket through the S3 interface, trying until the server answers: the first success is

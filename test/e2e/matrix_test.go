@@ -1,0 +1,457 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"wazuh-security-lake/spool"
+	"wazuh-security-lake/test/faultproxy"
+)
+
+const (
+	writer, writerSecret = "writerkey", "writersecret"
+	providerRole         = "arn:aws:iam::123456789012:role/AmazonSecurityLake-Provider-wazuh-us-east-1"
+	held                 = "eventDay=20260314" // the partition that faults of single requests hit
+)
+
+// outage is one row of the matrix: one way in which the destination fails while the daemon has work, and how that ends.
+type outage struct {
+	name   string
+	begin  func(w *world)
+	heal   func(w *world)
+	health string // of the source while it lasts
+	// spared are the keys that the fault does not concern: they must arrive while it lasts.
+	spared   func(key string) bool
+	config   string // further lines of the lake section
+	named    bool   // the endpoint is a name, in a /etc/hosts of the daemon's own
+	sources  string // one source when empty
+	role     bool   // the writer assumes a role, at the proxy
+	tls      bool
+	writer   bool // the daemon has no credentials of root's, a bucket policy decides
+	batches  int  // that pile up meanwhile; three when zero
+	patience time.Duration
+}
+
+// world is what one row plays in.
+type world struct {
+	*lab
+	node    *node
+	proxy   *faultproxy.Proxy
+	service *faultproxy.Service
+	ca      authority
+	hosts   string // the daemon's own /etc/hosts
+}
+
+// verdict is what came of a row.
+type verdict struct {
+	alerts, objects, lost, twice, resent, lines int
+	health                                      string
+	recovery                                    time.Duration
+}
+
+// broken makes a row of a fault of single requests: it hits one of two partitions, its sibling must get through.
+func broken(name string, f faultproxy.Fault, health string) outage {
+	return outage{
+		name: name, health: health,
+		begin:  func(w *world) { w.must(w.proxy.Break(f, faultproxy.Under(held))) },
+		heal:   func(w *world) { w.proxy.Heal() },
+		spared: func(key string) bool { return !strings.Contains(key, held) },
+	}
+}
+
+// refused makes a row of an answer of AWS.
+func refused(name string, status int, code, message, health string, headers ...string) outage {
+	return broken(name, faultproxy.Answer(status, code, message, headers...), health)
+}
+
+const (
+	passing = "ok"       // nobody needs to know
+	waiting = "retrying" // it passes by itself
+	acting  = "failing"  // somebody has to act
+)
+
+func outages() []outage {
+	down := func(w *world) { w.must(w.proxy.Down()) }
+	up := func(w *world) { w.must(w.proxy.Up()) }
+	swallow := broken("black hole", faultproxy.BlackHole(), passing)
+	swallow.begin, swallow.spared = func(w *world) { w.must(w.proxy.Break(faultproxy.BlackHole(), nil)) }, nil
+	swallow.patience = 4 * time.Minute // an answer is waited for two minutes, and until then nothing has failed
+	stall := broken("upload stalls half-way", faultproxy.Stall(), passing)
+	stall.patience = 4 * time.Minute
+	kms := "User: arn:aws:sts::123456789012:assumed-role/AmazonSecurityLake-Provider-wazuh-us-east-1/s is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:us-east-1:123456789012:key/k because no identity-based policy allows the kms:GenerateDataKey action"
+	return []outage{
+		{name: "DNS failure", health: waiting, config: "allow_http: true",
+			named: true,
+			begin: func(w *world) {
+				w.resolve(false)
+				time.Sleep(6 * time.Second) // a resolver may remember /etc/hosts for five
+				down(w)                     // and connections made before must not help
+				up(w)
+			},
+			heal: func(w *world) { w.resolve(true) }},
+		{name: "refused", health: waiting, begin: down, heal: up},
+		broken("reset", faultproxy.Reset(), waiting),
+		swallow,
+		{name: "TLS: certificate of another CA", health: acting, tls: true,
+			begin: func(w *world) { w.must(w.proxy.SetCertificate(newAuthority(w.t).certificate(w.t, ip(w.proxy)))) },
+			heal:  func(w *world) { w.must(w.proxy.SetCertificate(w.ca.certificate(w.t, ip(w.proxy)))) }},
+		broken("400 bad digest (bit flipped on the way)", faultproxy.FlippedBit(), waiting),
+		{name: "403 (bucket policy without the partition)", health: acting, writer: true,
+			begin:  func(w *world) { w.allow("ext/wazuh/region=us-east-1/accountId=123456789012/eventDay=20260315/*") },
+			heal:   func(w *world) { w.allow("ext/wazuh/*") },
+			spared: func(key string) bool { return !strings.Contains(key, held) }},
+		{name: "403, mended and flushed (SIGUSR1)", health: acting, writer: true,
+			begin: func(w *world) { w.allow("ext/other/*") },
+			heal: func(w *world) {
+				w.allow("ext/wazuh/*")
+				flush(w.t, w.node)
+			}},
+		{name: "404 bucket removed", health: acting, begin: func(w *world) { w.moveBucket(bucket, "moved") }, heal: func(w *world) { w.moveBucket("moved", bucket) }},
+		refused("409 conflict", 409, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.", waiting),
+		broken("412 (stored twice on the way)", faultproxy.Twice(), passing),
+		refused("429", 429, "TooManyRequests", "Please reduce your request rate.", waiting, "Retry-After", "2"),
+		refused("500", 500, "InternalError", "We encountered an internal error. Please try again.", waiting),
+		refused("503 SlowDown", 503, "SlowDown", "Please reduce your request rate.", waiting, "Retry-After", "2"),
+		broken("501 store without conditional writes", faultproxy.NoConditions(), passing),
+		broken("200 lost after store", faultproxy.LostAnswer(), waiting),
+		broken("truncated answer", faultproxy.TruncatedAnswer(), waiting),
+		broken("truncated error document", faultproxy.TruncatedError(), waiting),
+		broken("half of the body arrives", faultproxy.HalfBody(), waiting),
+		stall,
+		broken("slow line (8 KB/s)", faultproxy.Slow(8<<10), passing),
+		{name: "expired token", health: passing, role: true, begin: func(w *world) { w.service.Expire() }, heal: func(*world) {}},
+		{name: "revoked role", health: acting, role: true, begin: func(w *world) { w.service.Revoke() }, heal: func(w *world) { w.service.Restore() }},
+		{name: "wrong region", health: acting,
+			begin: func(w *world) {
+				w.must(w.proxy.SetUpstream("http://" + w.serve("-region", "eu-west-1")))
+			},
+			heal: func(w *world) { w.must(w.proxy.SetUpstream("http://" + w.addr)) }},
+		refused("301 bucket elsewhere", 301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.", acting, "X-Amz-Bucket-Region", "eu-west-1"),
+		refused("KMS denied", 403, "AccessDenied", kms, acting),
+		refused("KMS key disabled", 400, "KMS.DisabledException", "arn:aws:kms:us-east-1:123456789012:key/k is disabled.", acting),
+		{name: "clock an hour slow", health: passing, role: true, begin: func(w *world) { w.service.SetSkew(time.Hour) }, heal: func(*world) {}},
+		{name: "clock an hour fast", health: passing, role: true, begin: func(w *world) { w.service.SetSkew(-time.Hour) }, heal: func(*world) {}},
+		{name: "one of two sources denied", health: acting, writer: true,
+			sources: "[{name: ssh, class: detection_finding, match: {rule_id: ['5710']}}, {name: wazuh, class: detection_finding}]",
+			begin:   func(w *world) { w.allow("ext/wazuh/*") }, heal: func(w *world) { w.allow("ext/wazuh/*", "ext/ssh/*") },
+			spared: func(key string) bool { return !strings.Contains(key, "/ssh/") }},
+		{name: "down for 1,000 batches", health: waiting, begin: down, heal: up, batches: 1000, patience: 4 * time.Minute},
+	}
+}
+
+// TestFaultMatrix plays every row with the daemon as a process, a real gateway and the fault proxy between them, in real
+// time, all rows at once: what takes long is waiting. Each fault lasts until the daemon has shown in its status what it
+// thinks of it, and hits it while batches are being made.
+func TestFaultMatrix(t *testing.T) {
+	needE2E(t)
+	rows := outages()
+	verdicts := make([]*verdict, len(rows))
+	var all sync.WaitGroup
+	for i, row := range rows {
+		all.Go(func() {
+			t.Run(row.name, func(t *testing.T) { verdicts[i] = row.play(t) })
+		})
+	}
+	all.Wait()
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "matrix: fault\talerts\tobjects\tlost\ttwice\tsiblings resent\tlog lines\thealth meanwhile\tback after")
+	for i, v := range verdicts {
+		if v != nil {
+			fmt.Fprintf(w, "matrix: %s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", rows[i].name, v.alerts, v.objects, v.lost, v.twice, v.resent, v.lines,
+				v.health, v.recovery.Round(100*time.Millisecond))
+		}
+	}
+	_ = w.Flush() // a strings.Builder does not fail
+	for line := range strings.Lines(out.String()) {
+		t.Log(strings.TrimSuffix(line, "\n"))
+	}
+}
+
+func (row outage) play(t *testing.T) *verdict {
+	w := row.world(t)
+	n := w.node
+	w.work(row)
+	run := exec.Command(built.daemon, "run", "-c", n.config)
+	if w.hosts != "" {
+		run = w.inItsOwnHosts(run)
+	}
+	n.launch(run, w.environment(row)...)
+	n.settled()
+
+	before := n.stderr.Len()
+	row.begin(w)
+	w.pile(row)
+	v := &verdict{health: w.health(row)}
+	if row.spared != nil {
+		w.spared(row)
+	}
+	row.heal(w)
+	healed := time.Now()
+	n.settledWithin(max(row.patience, 2*time.Minute))
+	v.recovery = time.Since(healed)
+
+	w.work(row)
+	n.settled()
+	said := n.stderr.String()[before:]
+	n.stop()
+	var foreign int
+	v.alerts, v.lost, v.twice, foreign = w.compare(n)
+	v.objects = len(w.objects())
+	var stored int
+	stored, v.resent = twicePut(w.proxy.Puts())
+	v.twice += stored
+	for line := range strings.Lines(said) {
+		if strings.Contains(line, `"level":"WARN"`) || strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, "upload works again") {
+			v.lines++
+		}
+		for _, s := range []string{secret, writerSecret} {
+			if strings.Contains(line, s) {
+				t.Errorf("a secret in the log: %s", line)
+			}
+		}
+	}
+	if v.lost+v.twice+foreign+v.resent > 0 || v.lines > 2 || v.health != row.health || v.alerts == 0 {
+		t.Errorf("%+v, foreign %d; want nothing lost, twice, foreign or resent, at most 2 lines, health %s. Log since the fault:\n%s", *v, foreign, row.health, said)
+	}
+	if v.health == acting && !strings.Contains(said, `"remedy":"`) {
+		t.Errorf("no remedy in the log:\n%s", said)
+	}
+	return v
+}
+
+// twicePut counts the keys that the server stored more than once, and what was sent again after the client had been told
+// that it is there.
+func twicePut(puts []faultproxy.Put) (stored, resent int) {
+	done, told := map[string]int{}, map[string]bool{}
+	for _, p := range puts {
+		if told[p.Key] {
+			resent++
+		}
+		if p.Upstream == 200 {
+			if done[p.Key]++; done[p.Key] == 2 {
+				stored++
+			}
+		}
+		if p.Answered == 200 || p.Answered == 412 {
+			told[p.Key] = true
+		}
+	}
+	return stored, resent
+}
+
+// work lets the manager write alerts of two days, of both sources when there are two.
+func (w *world) work(row outage) {
+	rules := []string{""}
+	if row.sources != "" {
+		rules = []string{"5710", "1002"}
+	}
+	for _, w.node.manager.Rule = range rules {
+		twoDays(w.node, 20)
+	}
+}
+
+// pile makes batches while the fault lasts and waits until they are sealed.
+func (w *world) pile(row outage) {
+	w.t.Helper()
+	want := max(row.batches, 3)
+	first, err := spool.Read(w.node.state)
+	w.must(err)
+	deadline, pace := time.Now().Add(5*time.Minute), 500*time.Millisecond
+	if row.batches > 0 {
+		pace = 40 * time.Millisecond
+	}
+	for {
+		w.work(row)
+		st, err := spool.Read(w.node.state)
+		w.must(err)
+		if st.Last != nil && st.Last.Seq >= first.Last.Seq+uint64(want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("only %d batches were sealed:\n%s", st.Last.Seq-first.Last.Seq, w.node.stderr)
+		}
+		time.Sleep(pace) // a real process in real time
+	}
+}
+
+// health is what status.json says of the source that suffers, once that is what is expected; the last thing it said
+// otherwise. A row that expects nothing is given the time in which something would have come.
+func (w *world) health(row outage) string {
+	w.t.Helper()
+	got := ""
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		var live struct {
+			Sources []struct {
+				Source, Health string
+			} `json:"sources"`
+		}
+		b, err := os.ReadFile(filepath.Join(w.node.state, "status.json"))
+		w.must(err)
+		w.must(json.Unmarshal(b, &live))
+		got = ""
+		for _, s := range live.Sources {
+			if got == "" || s.Health != passing {
+				got = s.Health
+			}
+		}
+		if got == row.health && got != passing || time.Now().After(deadline) {
+			return got
+		}
+		if row.health == passing && time.Until(deadline) < 12*time.Second {
+			return got
+		}
+		time.Sleep(100 * time.Millisecond) // a real process in real time
+	}
+}
+
+// spared fails when an object that the fault does not concern is still waiting.
+func (w *world) spared(row outage) {
+	w.t.Helper()
+	var left []string
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		left = left[:0]
+		st, err := spool.Read(w.node.state)
+		w.must(err)
+		for _, b := range st.Batches {
+			if b.Place != spool.Outbox || b.Manifest == nil {
+				continue
+			}
+			acked := strings.Join(b.Acked, " ")
+			for _, o := range b.Manifest.Objects {
+				if row.spared(o.Key) && !strings.Contains(acked, o.File) {
+					left = append(left, o.Key)
+				}
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Errorf("%d objects are held back by a fault of others: %v", len(left), left)
+			return
+		}
+		time.Sleep(100 * time.Millisecond) // a real process in real time
+	}
+}
+
+func (row outage) world(t *testing.T) *world {
+	var flags []string
+	if row.writer {
+		flags = []string{"-writer", writer + ":" + writerSecret}
+	}
+	w := &world{lab: newLab(t, flags...)}
+	opt := faultproxy.Options{Upstream: "http://" + w.addr}
+	if row.role {
+		w.service = &faultproxy.Service{Access: access, Secret: secret, Region: "us-east-1", Roles: map[string]string{providerRole: "ext-1"}}
+		opt.Service = w.service
+	}
+	opt.TLS = row.tls
+	var err error
+	w.proxy, err = faultproxy.Listen(opt)
+	w.must(err)
+	if row.tls {
+		w.ca = newAuthority(t)
+		w.must(w.proxy.SetCertificate(w.ca.certificate(t, ip(w.proxy))))
+	}
+	t.Cleanup(func() { _ = w.proxy.Close() })
+	w.node = w.lab.node("n1", "manager-1", localMorning)
+	endpoint := w.proxy.URL()
+	if row.named {
+		_, port := w.proxy.Addr()
+		endpoint = "http://s3.lake.test:" + port
+		w.hosts = filepath.Join(w.dir, "hosts")
+		w.resolve(true)
+	}
+	if row.writer {
+		w.allow("ext/wazuh/*", "ext/ssh/*")
+	}
+	w.configure(row, endpoint)
+	return w
+}
+
+func (w *world) configure(row outage, endpoint string) {
+	lake := "  " + row.config + "\n"
+	if row.role {
+		lake += fmt.Sprintf("  sts_endpoint: %s\n  role_arn: %s\n  external_id: ext-1\n", endpoint, providerRole)
+	}
+	if row.tls {
+		lake += "  ca_file: " + w.ca.file + "\n"
+	}
+	sources := row.sources
+	if sources == "" {
+		sources = "[{name: wazuh, class: detection_finding}]"
+	}
+	interval := "1s"
+	if row.batches > 0 {
+		interval = "20ms"
+	}
+	write(w.t, w.node.config, fmt.Sprintf(`
+input: {path: %q, dated_dir: %q, start_at: %s}
+lake:
+  destination: s3://%s
+  region: us-east-1
+  account_id: "123456789012"
+  s3_endpoint: %s
+  path_style: true
+%s
+sources: %s
+batch: {interval: %s}
+spool: {dir: %q, min_free: 1MiB}
+node: manager-1
+`, w.node.manager.Path(), w.node.manager.Dir(), localMorning.Format(time.DateOnly), bucket, endpoint, lake, sources, interval, w.node.state))
+}
+
+func (w *world) environment(row outage) []string {
+	if row.writer {
+		return []string{"AWS_ACCESS_KEY_ID=" + writer, "AWS_SECRET_ACCESS_KEY=" + writerSecret}
+	}
+	return nil
+}
+
+func ip(p *faultproxy.Proxy) net.IP {
+	addr, _ := p.Addr()
+	return net.ParseIP(addr)
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// moveBucket renames a bucket behind the gateway's back.
+func (w *world) moveBucket(from, to string) {
+	w.t.Helper()
+	w.must(os.Rename(filepath.Join(w.dir, "s3", from), filepath.Join(w.dir, "s3", to)))
+}
+
+// resolve puts the name of the endpoint into the daemon's own /etc/hosts or leaves it out.
+func (w *world) resolve(known bool) {
+	w.t.Helper()
+	hosts := ""
+	if known {
+		ip, _ := w.proxy.Addr()
+		hosts = ip + " s3.lake.test\n"
+	}
+	write(w.t, w.hosts, hosts)
+}
+
+// inItsOwnHosts wraps a command so that it sees its own /etc/hosts and no name server.
+func (w *world) inItsOwnHosts(cmd *exec.Cmd) *exec.Cmd {
+	w.t.Helper()
+	resolv := filepath.Join(w.dir, "resolv.conf")
+	write(w.t, resolv, "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+	script := `mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"`
+	return exec.Command("unshare", append([]string{"-m", "sh", "-c", script, "sh", w.hosts, resolv}, cmd.Args...)...)
+}
