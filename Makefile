@@ -21,6 +21,11 @@ race:
 e2e:
 	test/e2e.sh
 
+# Roles for real: AssumeRole with external ID, sessions, policies and KMS of MinIO, which is built once and kept in CACHE.
+.PHONY: e2e-sts
+e2e-sts:
+	test/e2e-sts.sh
+
 lint:
 	test/lint.sh
 

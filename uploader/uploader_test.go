@@ -481,3 +481,35 @@ func TestOnAttemptIsTold(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatStallsLeavesASlot: uploads that neither end nor fail must not take all slots from a sibling partition or from
+// another source, also when those come later.
+func TestWhatStallsLeavesASlot(t *testing.T) {
+	for name, late := range map[string]struct{ source, day string }{"sibling partition": {"a", "20261124"}, "other source": {"b", "20261123"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newMemQueue()
+				p := &scripted{put: func(ctx context.Context, o spool.Object, _ io.Reader) error {
+					if o.Source != "a" || o.EventDay != "20261123" {
+						return nil
+					}
+					<-ctx.Done()
+					return ctx.Err()
+				}}
+				q.add(lake, late.source, late.day, 1, 10) // seen before, so that the source is known
+				for seq := 2; seq <= 9; seq++ {
+					q.add(lake, "a", "20261123", seq, 10)
+				}
+				u := New(q, p, Options{Log: quiet()})
+				stop := running(t, u)
+				synctest.Wait()
+				q.add(lake, late.source, late.day, 10, 10)
+				synctest.Wait()
+				if len(p.stores) != 2 {
+					t.Errorf("%d delivered beside %d stalled uploads, want 2", len(p.stores), p.now)
+				}
+				stop()
+			})
+		})
+	}
+}

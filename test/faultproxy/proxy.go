@@ -59,7 +59,8 @@ type Proxy struct {
 	upstream *url.URL         // guarded by mu, as all below
 	cert     *tls.Certificate // what the next handshake shows
 	server   *http.Server     // nil while down
-	fault    *Fault           // nil when healthy
+	listener net.Listener
+	fault    *Fault // nil when healthy
 	match    func(*http.Request) bool
 	held     map[net.Conn]struct{} // connections that a fault took over
 	puts     []Put
@@ -135,7 +136,7 @@ func (p *Proxy) Up() error {
 	}
 	server := &http.Server{Handler: p, ErrorLog: quiet()}
 	p.mu.Lock()
-	p.server = server
+	p.server, p.listener = server, l
 	p.mu.Unlock()
 	p.serving.Go(func() { _ = server.Serve(l) }) // ends with Down
 	return nil
@@ -144,13 +145,24 @@ func (p *Proxy) Up() error {
 // Down ends every connection and the listener: new connections are refused by the system.
 func (p *Proxy) Down() error {
 	p.mu.Lock()
-	server := p.server
-	p.server = nil
+	server, listener := p.server, p.listener
+	p.server, p.listener = nil, nil
 	p.mu.Unlock()
 	if server == nil {
 		return nil
 	}
-	return server.Close()
+	// The server closes its listener itself, but only once Serve has begun.
+	if err := listener.Close(); err != nil {
+		return fmt.Errorf("close listener: %w", err)
+	}
+	return ignoreClosed(server.Close())
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // Break makes requests that match fail in one way until Heal; a nil match is every request. A fault of connections closes
