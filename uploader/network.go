@@ -59,7 +59,7 @@ func newTransport(opt S3Options) (*http.Transport, error) {
 		dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	}
 	t := &http.Transport{
-		DialContext:           dial,
+		DialContext:           dialPatient(dial),
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: opt.AnswerTimeout,
 		ExpectContinueTimeout: time.Second,
