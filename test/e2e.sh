@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make e2e: everything with real parts. Nothing in here may skip.
 #   1. the daemon as a process against a real S3 server: rotation, midnight, kill -9 at each step, rollback, faults
+#      the fault matrix: each way in which the destination fails, through test/faultproxy
 #   2. the corpus converted in every class, read by two independent Parquet readers, judged by the OCSF validator
 #   3. the documented queries
 # SHARED names the folder with the corpus and the judge (default: ../shared).
@@ -20,7 +21,7 @@ cp "$shared/ocsf/parquet2ndjson.mjs" "$tmp/readers/"
 (cd "$tmp/readers" && npm install --no-audit --no-fund --no-package-lock --loglevel=error)
 
 step "daemon against a real S3 server"
-WSL_E2E=1 WSL_SHARED="$shared" go test -count=1 -timeout 15m -v ./test/e2e 2>&1 | tee "$tmp/e2e.log" | grep -E '^\s*--- |judge|PASS|FAIL|ok|_test.go' || { cat "$tmp/e2e.log"; exit 1; }
+WSL_E2E=1 WSL_SHARED="$shared" go test -count=1 -timeout 30m -v ./test/e2e 2>&1 | tee "$tmp/e2e.log" | grep -E '^\s*--- |judge|PASS|FAIL|ok|_test.go' || { cat "$tmp/e2e.log"; exit 1; }
 if grep -q -- '--- SKIP' "$tmp/e2e.log"; then echo "a test skipped in make e2e"; exit 1; fi
 
 step "corpus in every class, through DuckDB, hyparquet and the OCSF judge"
