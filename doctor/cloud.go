@@ -173,7 +173,8 @@ func shorten(s string) string {
 	return s
 }
 
-// checkIdentity asks STS who the daemon's own credentials are. It needs no right.
+// checkIdentity asks STS who the daemon's own credentials are. That needs no right, but an endpoint's policy may refuse it,
+// and the daemon does not ask: only assuming the role, the next check, has to work.
 func (c *cloud) checkIdentity(region string, needed bool) func(context.Context) Result {
 	return func(ctx context.Context) Result {
 		if !needed {
@@ -181,7 +182,11 @@ func (c *cloud) checkIdentity(region string, needed bool) func(context.Context) 
 		}
 		out, err := c.aws.STS(region).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		if err != nil {
-			return c.stsFault(err, "", "the daemon's own credentials")
+			r := c.stsFault(err, "", "to tell who these credentials are")
+			if r.Fault != Unavailable {
+				r.Status, r.Fault = Warn, ""
+			}
+			return r
 		}
 		return passed("%s", aws.ToString(out.Arn))
 	}
