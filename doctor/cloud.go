@@ -322,6 +322,12 @@ func (c *cloud) checkWrite(s source) func(context.Context) Result {
 			return c.kept(ctx, s, key)
 		}
 		e := uploader.Explain(object, s.RoleARN, err, c.now())
+		if e.Status != 0 && e.Code == "" { // the connection went before the answer was read: its status alone says too little
+			if err = c.probe(ctx, s, key, true); err == nil {
+				return c.kept(ctx, s, key)
+			}
+			e = uploader.Explain(object, s.RoleARN, err, c.now())
+		}
 		if e.Status == http.StatusNotImplemented { // no conditional write there: the next check says so
 			if err = c.probe(ctx, s, key, false); err == nil {
 				return c.kept(ctx, s, key)

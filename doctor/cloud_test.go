@@ -61,6 +61,9 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func refuse(w http.ResponseWriter, status int, code string) {
 	w.WriteHeader(status)
+	if code == "" {
+		return
+	}
 	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no</Message></Error>", code)
 }
 
@@ -189,6 +192,19 @@ func TestWriteProbeWithoutConditions(t *testing.T) {
 		return verifying(r)
 	}}
 	want(t, diagnose(t, s, nil)["write wazuh"], OK, "", "may write")
+}
+
+// An answer whose document is lost on the way is asked for again: 403 alone does not tell a wrong key from a missing right.
+func TestWriteProbeWithAnEmptyAnswer(t *testing.T) {
+	first := true
+	s := &store{answer: func(*http.Request) (int, string) {
+		if first {
+			first = false
+			return http.StatusForbidden, ""
+		}
+		return http.StatusForbidden, "SignatureDoesNotMatch"
+	}}
+	want(t, diagnose(t, s, nil)["write wazuh"], Fail, Permission, "correct the access key")
 }
 
 func TestClock(t *testing.T) {
