@@ -49,11 +49,14 @@ func try(id Identity, needs []need) (*refusal, error) {
 	return found, err
 }
 
-// alertsNeeds are the rights the daemon needs to follow the alerts: to pass every directory, to list the last ones (for
-// the rotation and for the dated tree), to read the file.
-func alertsNeeds(in config.Input) []need {
+// alertsNeeds are the rights the daemon needs to follow the alerts: to pass every directory, to list the last one, to read
+// the file; with tree also those to catch up after a rotation: to list the dated tree and to read what it ends with.
+func alertsNeeds(in config.Input, tree bool) []need {
 	live := filepath.Dir(in.Path)
 	needs := append(passing(filepath.Dir(live)), need{live, mayRead | maySearch})
+	if !tree {
+		return append(needs, need{in.Path, mayRead})
+	}
 	if in.DatedDir != "" && filepath.Clean(in.DatedDir) != filepath.Clean(live) {
 		needs = append(needs, passing(filepath.Dir(in.DatedDir))...)
 		needs = append(needs, need{in.DatedDir, mayRead | maySearch})
@@ -82,29 +85,37 @@ func passing(dir string) []need {
 
 // checkAlertsAccess reports which element of the path keeps id from the alerts, which bit it lacks and what mends it.
 func checkAlertsAccess(in config.Input, id Identity) func(context.Context) Result {
-	return func(context.Context) Result {
-		if in.Mode == config.ModeIntegration {
-			return skipped("input.mode is integration: alerts.json is not read")
-		}
-		found, err := try(id, alertsNeeds(in))
-		switch {
-		case err != nil:
-			return skipped("%v", err)
-		case found == nil:
-			return passed("%s can be read by %s", in.Path, id)
-		case errors.Is(found.err, fs.ErrNotExist) && found.path == in.Path:
-			return passed("%s can be searched by %s; alerts.json itself is not there yet", filepath.Dir(in.Path), id)
-		case errors.Is(found.err, fs.ErrNotExist):
-			return missingPath(found.path)
-		}
-		return refused(id, *found)
+	return func(context.Context) Result { return access(in, id, true) }
+}
+
+// Alerts tries whether this process may follow the alerts. It is what the daemon looks at before it starts: a file that is
+// merely not there yet is not a fault, the manager may not have started.
+func Alerts(in config.Input) Result { return access(in, Self(), false) }
+
+func access(in config.Input, id Identity, tree bool) Result {
+	if in.Mode == config.ModeIntegration {
+		return skipped("input.mode is integration: alerts.json is not read")
 	}
+	found, err := try(id, alertsNeeds(in, tree))
+	switch {
+	case err != nil:
+		return skipped("%v", err)
+	case found == nil:
+		return passed("%s can be read by %s", in.Path, id)
+	case errors.Is(found.err, fs.ErrNotExist) && found.path == in.Path:
+		return passed("%s can be searched by %s; alerts.json itself is not there yet", filepath.Dir(in.Path), id)
+	case errors.Is(found.err, fs.ErrNotExist):
+		return missingPath(found.path)
+	case errors.Is(found.err, syscall.ENOTDIR):
+		return failure(Configuration, filepath.Dir(found.path)+" is not a directory", "mend input.path and input.dated_dir")
+	}
+	return refused(id, *found)
 }
 
 // missingPath is a directory on the way that is not there.
 func missingPath(path string) Result {
-	if _, err := os.Stat(wazuh5Home); err == nil {
-		return failure(Configuration, fmt.Sprintf("%s does not exist, but %s does: Wazuh 5 writes no alerts.json", path, wazuh5Home),
+	if _, err := os.Stat(Wazuh5Home); err == nil {
+		return failure(Configuration, fmt.Sprintf("%s does not exist, but %s does: Wazuh 5 writes no alerts.json", path, Wazuh5Home),
 			"this version reads Wazuh 4.x only")
 	}
 	return failure(NoInput, path+" does not exist", "install this on a Wazuh manager, or set input.path and input.dated_dir")

@@ -18,8 +18,8 @@ import (
 	"wazuh-security-lake/config"
 )
 
-// wazuh5Home is where Wazuh 5 lives; it writes no alerts.json.
-const wazuh5Home = "/var/wazuh-manager"
+// Wazuh5Home is where Wazuh 5 lives; it writes no alerts.json.
+const Wazuh5Home = "/var/wazuh-manager"
 
 // wazuhHome is the home of the manager whose alerts are followed.
 func wazuhHome(in config.Input) string {

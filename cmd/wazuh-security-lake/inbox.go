@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wazuh-security-lake/config"
+	"wazuh-security-lake/doctor"
 	"wazuh-security-lake/ossec-integration/inbox"
 	"wazuh-security-lake/spool"
 	"wazuh-security-lake/tailer"
@@ -60,7 +61,7 @@ func createInbox(in config.Input) (*inbox.Inbox, error) {
 	case err == nil:
 		return box, nil
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fail(exitNoPerm, "make it for this user: install -d -o "+userName()+" -g wazuh -m 2750 "+in.Inbox+", and be a member of group wazuh", err)
+		return nil, fail(exitNoPerm, "make it for this user: install -d -o "+doctor.Self().Name+" -g wazuh -m 2750 "+in.Inbox+", and be a member of group wazuh", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fail(exitCantCreate, "make the directory above it, or mend input.inbox", err)
 	case errors.Is(err, inbox.ErrStrange):

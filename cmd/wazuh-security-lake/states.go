@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"wazuh-security-lake/config"
+	"wazuh-security-lake/doctor"
 	"wazuh-security-lake/ocsf"
 )
 
@@ -84,8 +85,8 @@ func lookAround(in config.Input, now time.Time, proc string) []problem {
 	home := managerHome(in.Path)
 	json, err := os.Stat(in.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(wazuh5Home); err == nil {
-			out = append(out, stateOf(stateWazuh5, wazuh5Home+" is there and "+in.Path+" is not", "this version reads Wazuh 4.x only; keep the daemon running until status shows nothing waiting"))
+		if _, err := os.Stat(doctor.Wazuh5Home); err == nil {
+			out = append(out, stateOf(stateWazuh5, doctor.Wazuh5Home+" is there and "+in.Path+" is not", "this version reads Wazuh 4.x only; keep the daemon running until status shows nothing waiting"))
 		}
 	} else if err != nil {
 		return nil
