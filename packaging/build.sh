@@ -38,18 +38,25 @@ cp packaging/man/*.[15] "$common/man"
 for shell in bash zsh fish; do "$stage/native" completion "$shell" >"$common/completion.$shell"; done
 find "$common/man" "$common/changelog" -type f -exec gzip -9n {} +
 
-for arch in ${ARCHS:-amd64 arm64}; do
-  tree=$stage/$arch
+package() { # GOARCH
+  local arch=$1 tree=$stage/$1 size format
   cp -R "$common" "$tree"
   compile "$arch" "$tree/wazuh-security-lake" ./cmd/wazuh-security-lake "-X main.version=$VERSION"
   compile "$arch" "$tree/custom-security-lake" ./ossec-integration
   size=$(stat -c %s "$tree/wazuh-security-lake")
   if [ "$size" -ge $limit ]; then
     echo "the daemon for $arch has $size bytes, the limit is $limit" >&2
-    exit 1
+    return 1
   fi
   find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
   for format in deb rpm; do
-    (cd "$tree" && ARCH=$arch "$nfpm" package -f "$OLDPWD/packaging/nfpm.yaml" -p "$format" -t "$out") | grep -v '^using ' || [ "${PIPESTATUS[0]}" = 0 ]
+    (cd "$tree" && ARCH=$arch "$nfpm" package -f "$OLDPWD/packaging/nfpm.yaml" -p "$format" -t "$out") >"$tree.$format" 2>&1 || { cat "$tree.$format" >&2; return 1; }
   done
+}
+# Side by side: most of the time is compression, which uses one processor.
+jobs=()
+for arch in ${ARCHS:-amd64 arm64}; do
+  (set -e; package "$arch") &
+  jobs+=($!)
 done
+for job in "${jobs[@]}"; do wait "$job"; done

@@ -4,6 +4,8 @@
 #      the fault matrix: each way in which the destination fails, through test/faultproxy
 #   2. the corpus converted in every class, read by two independent Parquet readers, judged by the OCSF validator
 #   3. the documented queries
+#   4. the packages in a container that systemd boots (packaging/test/run.sh; needs root). Where that cannot run it says why,
+#      and that is a failure when CI is set
 # SHARED names the folder with the corpus and the judge (default: ../shared).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -72,5 +74,13 @@ done
 step "OCSF and Parquet tests that need the corpus and the judge"
 WSL_SHARED="$shared" go test -count=1 ./ocsf ./lake
 
+step "packages, installed and run by systemd"
+if why=$(packaging/test/run.sh --possible); then
+  packaging/test/run.sh
+else
+  echo "NOT RUN: $why"
+  [ -z "${CI:-}" ] || exit 1
+fi
+
 echo
-echo "e2e: all green"
+echo "e2e: all green${why:+, but for the packages}"

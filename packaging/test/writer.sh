@@ -13,7 +13,7 @@ part() { ls "$day"*.json 2>/dev/null | wc -l; }
 file=$day.json
 [ "$(part)" -le 1 ] || file=$day-$(printf %03d $(($(part) - 1))).json
 while :; do
-  if [ $rotate = 1 ] || [ ! -e $dir/alerts.json ]; then
+  if [ $rotate = 1 ] || ! [ $dir/alerts.json -ef "$file" ]; then # -ef: it may be of yesterday
     if [ $rotate = 1 ]; then file=$day-$(printf %03d "$(part)").json; fi
     rotate=0
     : >>"$file"
