@@ -64,3 +64,7 @@ for command in $("$work/bin/usr/bin/$name" --help | awk '/^Available Commands:/ 
   [ -e "$work/bin/usr/share/man/man8/$name-$command.8.gz" ] || die "no manual page of $name $command"
 done
 ok "one for each command"
+
+step "image, without a container engine"
+packaging/test/image.sh "$work/image" >"$work/out" 2>&1 || { cat "$work/out"; die "packaging/test/image.sh"; }
+sed 's/^/   ok   /' "$work/out"

@@ -89,7 +89,7 @@ must box systemctl restart $name
 in_s3
 grep -q '^credentials' "$work/imds.log" || { cat "$work/imds.log"; die "the service did not ask for credentials"; }
 grep -q '^refused' "$work/imds.log" && { cat "$work/imds.log"; die "asked without a token"; }
-since -p warning | grep . && die "warnings"
+since -p err | grep . && die "errors"
 ok "token first, then role and credentials: $(tr '\n' ' ' <"$work/imds.log")"
 box sed -i '/AWS_EC2_METADATA/d' /etc/default/$name
 kill $imds
