@@ -83,7 +83,7 @@ func TestContainersFitTheUnit(t *testing.T) {
 				err = loaded.Validate()
 			}
 			if err != nil {
-				t.Errorf("configuration of the example: %v", err)
+				t.Fatalf("configuration of the example: %v", err)
 			}
 			if in := loaded.Config.Input; !strings.HasPrefix(in.Path, "/var/ossec/logs/") || !strings.HasPrefix(in.DatedDir, "/var/ossec/logs/") {
 				t.Errorf("the alerts (%s, %s) are not on the mounted volume", in.Path, in.DatedDir)

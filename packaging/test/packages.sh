@@ -50,6 +50,16 @@ ln -s amd64 "$work/bin"
 [ "$(rpm -qp --qf '%{PAYLOADCOMPRESSOR}' "$pkg/$name-1.0.0-1.x86_64.rpm" 2>/dev/null)" = gzip ] || die "payload of the rpm is not gzip"
 [ "$(rpm -qp --qf '%{ARCH}' "$pkg/$name-1.0.0-1.aarch64.rpm" 2>/dev/null)" = aarch64 ] || die "architecture of the rpm"
 ok "gzip payload, arm64"
+contents() { dpkg-deb -c "$pkg/${name}_1.0.0_amd64.deb" | awk '{print $6}' | sed 's/^\.//'; }
+contents >"$work/out"
+for file in usr/lib/systemd/system/$name.service etc/default/$name usr/share/doc/$name/monitoring/dashboard.json usr/share/doc/$name/monitoring/rules.yaml \
+  usr/share/bash-completion/completions/$name usr/share/zsh/vendor-completions/_$name usr/share/fish/vendor_completions.d/$name.fish; do
+  has "^/$file\$"
+done
+rpm -qlp "$pkg/$name-1.0.0-1.x86_64.rpm" 2>/dev/null >"$work/out"
+has "^/usr/share/doc/$name/monitoring/rules.yaml\$"
+has "^/usr/share/zsh/site-functions/_$name\$"
+ok "completions, dashboard and alert rules are in both"
 
 step "lint"
 must lintian --allow-root --fail-on error,warning "$pkg/${name}_1.0.0_amd64.deb" "$pkg/${name}_1.0.0_arm64.deb"
