@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 }
 
 // awsSDK may be imported in these places only.
-var awsSDK = []string{"uploader", "doctor", "cmd/wazuh-security-lake"}
+var awsSDK = []string{"uploader", "setup", "doctor", "cmd/wazuh-security-lake"}
 
 // pure packages touch neither clock, disk nor network.
 var pure = map[string][]string{

@@ -49,7 +49,7 @@ Run it:   wazuh-security-lake run --config /etc/wazuh-security-lake/config.yaml`
 		newDemo(g), newRun(g), newConvert(g), newBackfill(g), newAudit(g),
 		newCheckConfig(g), newStatus(g), newFlush(g), newDrain(g), newPosition(g), newSpool(g), newRejects(g),
 		newExplain(g), newInspect(g), newValidate(g), newSchema(g),
-		newDoctor(g), newSendTest(g),
+		newSetup(g), newDoctor(g), newSendTest(g),
 		newVersion(g), newMan(g),
 	)
 	for _, c := range root.Commands() {
