@@ -67,11 +67,11 @@ func printTerraform(w io.Writer, p Paper, regions []string) error {
 	s.line("locals {")
 	s.line("  principal = var.principal == \"\" ? data.aws_caller_identity.lake.account_id : var.principal")
 	s.line("}")
-	crawler, after := hcl(p.Crawler.ARN), ""
+	crawler, after := hcl(p.Crawler.ARN), []string{}
 	if p.Crawler.ARN == "" {
 		terraformCrawlerRole(&s, p.Crawler.name(), regions)
 		crawler = "aws_iam_role.crawler.arn"
-		after = "  depends_on = [aws_iam_role_policy.crawler, aws_iam_role_policy_attachment.crawler]"
+		after = []string{"aws_iam_role_policy.crawler", "aws_iam_role_policy_attachment.crawler"}
 	}
 	var roles []string
 	for i, source := range p.Sources {
@@ -91,11 +91,12 @@ func printTerraform(w io.Writer, p Paper, regions []string) error {
 		s.line("      principal   = local.principal")
 		s.line("    }")
 		s.line("  }")
-		if after != "" {
+		if len(after) > 0 {
 			s.line("")
-			s.line("%s", after)
+			s.line("  depends_on = [%s]", strings.Join(after, ", "))
 		}
 		s.line("}")
+		after = []string{"aws_securitylake_custom_log_source." + id} // one after the other: made at the same time they conflict
 		roles = append(roles, "${aws_securitylake_custom_log_source."+id+".provider_details[0].role_arn}")
 	}
 	s.line("")
