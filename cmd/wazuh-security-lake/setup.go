@@ -64,8 +64,6 @@ as a document for somebody who may: --print cli, terraform, cloudformation, or p
 	fl.StringVar(&f.crawlerRoleName, "crawler-role-name", setup.CrawlerRoleName, "name of the role that --create-crawler-role makes")
 	fl.StringVar(&f.crawlerRole, "crawler-role", "", "ARN of a role for the Glue crawler that is there")
 	fl.StringVar(&f.principal, "principal", "", "AWS account of the managers' credentials (default: the one of the lake)")
-	cmd.MarkFlagsMutuallyExclusive("create-crawler-role", "crawler-role")
-	cmd.MarkFlagsMutuallyExclusive("print", "apply")
 	return cmd
 }
 
@@ -80,6 +78,12 @@ type setupJob struct {
 func runSetup(ctx context.Context, g *global, f setupFlags) error {
 	if f.write && !f.apply {
 		return fail(exitUsage, "--apply --write; or paste what setup prints", errors.New("--write without --apply has nothing to write"))
+	}
+	if f.print != "" && f.apply {
+		return fail(exitUsage, "one of them", errors.New("--print only prints, --apply does it"))
+	}
+	if f.createCrawlerRole && f.crawlerRole != "" {
+		return fail(exitUsage, "one of them", errors.New("--create-crawler-role makes a role, --crawler-role takes one that is there"))
 	}
 	loaded, err := g.read()
 	if err != nil {
@@ -222,11 +226,11 @@ func (j *setupJob) finish(plan *setup.Plan, results []setup.Result, file *setupF
 	setup.WriteConfiguration(out, or(j.loaded.Config.Lake.Region, results[0].Region), account, results)
 	fmt.Fprintln(out)
 	if file != nil {
-		backup, err := file.merge(account, results)
+		said, err := file.merge(account, results)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "Written to %s; as it was: %s\n\n", file.path, backup)
+		fmt.Fprintln(out, said+"\n")
 	}
 	setup.WriteNext(out, plan.Principal, results)
 	return nil

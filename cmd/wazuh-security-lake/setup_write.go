@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -44,11 +45,36 @@ func openSetupFile(j *setupJob) (*setupFile, error) {
 		stand = append(stand, setup.Result{Source: s, ExternalID: or(s.ExternalID, "stand-in"), Registered: setup.Registered{
 			Location: "s3://aws-security-data-lake/ext/" + s.Name + "/", RoleARN: "arn:aws:iam::123456789012:role/stand-in"}})
 	}
-	data, err := os.ReadFile(path)
-	if err == nil {
-		_, err = f.merged(data, "123456789012", stand)
+	next, err := f.next("123456789012", stand)
+	if next != "" {
+		_ = os.Remove(next) // made to see whether it can be
 	}
 	return f, err
+}
+
+// next writes the file that is to take the place of the old one, checked and synced, and returns its name; none when the
+// old one holds the results already.
+func (f *setupFile) next(account string, results []setup.Result) (name string, err error) {
+	old, err := os.ReadFile(f.path)
+	if err != nil {
+		return "", fmt.Errorf("--write: %w", err)
+	}
+	data, err := f.merged(old, account, results)
+	if err != nil || bytes.Equal(data, old) {
+		return "", err
+	}
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return "", fmt.Errorf("--write: %w", err)
+	}
+	if name, err = f.temporary(data, info); err != nil {
+		return "", err
+	}
+	if err := f.valid(name); err != nil {
+		_ = os.Remove(name) // nobody will read it
+		return "", err
+	}
+	return name, nil
 }
 
 // merged is the file with the results in it; an error when it would not be valid then.
@@ -80,37 +106,25 @@ func (f *setupFile) merged(data []byte, account string, results []setup.Result) 
 	return out, nil
 }
 
-// merge replaces the file with one that holds the results. The new one is complete and synced before it takes the name,
-// with mode and owner of the old one, which stays beside it under the name that is returned.
-func (f *setupFile) merge(account string, results []setup.Result) (backup string, err error) {
-	data, err := os.ReadFile(f.path)
-	if err != nil {
-		return "", fmt.Errorf("--write: %w", err)
-	}
-	out, err := f.merged(data, account, results)
+// merge replaces the file with one that holds the results, and returns what to say about it. The new one is complete and
+// synced before it takes the name, with mode and owner of the old one, which stays beside it under another name.
+func (f *setupFile) merge(account string, results []setup.Result) (string, error) {
+	next, err := f.next(account, results)
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return "", fmt.Errorf("--write: %w", err)
-	}
-	next, err := f.temporary(out, info)
-	if err != nil {
-		return "", err
+	if next == "" {
+		return f.path + " holds it already.", nil
 	}
 	defer func() { _ = os.Remove(next) }() // has another name when all went well
-	if err := f.valid(next); err != nil {
-		return "", err
-	}
-	backup = f.path + "." + f.now().UTC().Format("20060102T150405Z") + ".bak"
+	backup := f.path + "." + f.now().UTC().Format("20060102T150405.000000Z") + ".bak"
 	if err := os.Link(f.path, backup); err != nil {
 		return "", fail(exitCantCreate, pasteInstead, fmt.Errorf("--write: keep the old file: %w", err))
 	}
 	if err := os.Rename(next, f.path); err != nil {
 		return "", fail(exitCantCreate, pasteInstead, fmt.Errorf("--write: %w", err))
 	}
-	return backup, syncDir(filepath.Dir(f.path))
+	return "Written to " + f.path + "; as it was: " + backup, syncDir(filepath.Dir(f.path))
 }
 
 // temporary writes the new file beside the old one, synced.
