@@ -24,10 +24,11 @@ var arrows = map[string][]string{
 	"uploader":                {"spool"},
 	"backfill":                {"tailer", "lake", "spool", "relay"},
 	"audit":                   {"tailer", "spool", "backfill"},
+	"setup":                   {},
 	"ossec-integration":       {"ossec-integration/inbox"},
 	"ossec-integration/inbox": {},
 	"doctor":                  {"config", "ocsf", "lake", "spool", "uploader"},
-	"cmd/wazuh-security-lake": {"doctor", "config", "tailer", "ocsf", "lake", "spool", "relay", "uploader", "ossec-integration/inbox", "backfill", "audit"},
+	"cmd/wazuh-security-lake": {"doctor", "config", "tailer", "ocsf", "lake", "spool", "relay", "uploader", "setup", "ossec-integration/inbox", "backfill", "audit"},
 }
 
 // awsSDK may be imported in these places only.

@@ -177,7 +177,7 @@ func TestSetupFailures(t *testing.T) {
 		"unknown source":  {"lake: {region: us-east-1}\n", with("--source", "nobody"), "", nil, exitUsage, []string{"no source named nobody"}, true},
 		"write only":      {"lake: {region: us-east-1}\n", with("--write"), "", nil, exitUsage, []string{"--write without --apply"}, true},
 		"print and apply": {"lake: {region: us-east-1}\n", with("--print", "cli", "--apply"), "", nil, exitUsage, []string{"--print only prints"}, true},
-		"two roles":        {"lake: {region: us-east-1}\n", with("--create-crawler-role", "--crawler-role", "arn:aws:iam::123456789012:role/r"), "", nil, exitUsage, []string{"one of them"}, true},
+		"two roles":       {"lake: {region: us-east-1}\n", with("--create-crawler-role", "--crawler-role", "arn:aws:iam::123456789012:role/r"), "", nil, exitUsage, []string{"one of them"}, true},
 		"unknown format":  {"lake: {region: us-east-1}\n", with("--print", "pulumi"), "", nil, exitUsage, []string{"cli, terraform"}, true},
 		"name too long":   {"lake: {region: us-east-1}\nsources: [{name: wazuh-of-the-main-site, class: detection_finding}]\n", nil, "", nil, exitConfig, []string{"sources[0].name"}, true},
 		"no crawler role": {"lake: {region: us-east-1}\n", with(), "", nil, exitUsage, []string{"--create-crawler-role makes one"}, false},
