@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -138,13 +137,6 @@ func (b *Batch) Reject(r Reject) error {
 	if b.done {
 		return fmt.Errorf("batch %d: %w", b.seq, fs.ErrClosed)
 	}
-	if b.rejects == nil {
-		f, err := b.create(b.s.file(Building, b.seq, rejectsName), rejectsName, &b.written)
-		if err != nil {
-			return err
-		}
-		b.rejects = f
-	}
 	if n := int64(len(r.Line)); r.Size > n {
 		r.Line = nil
 	} else if n > 0 {
@@ -156,15 +148,7 @@ func (b *Batch) Reject(r Reject) error {
 			b.kept += n
 		}
 	}
-	line, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("batch %d: encode reject: %w", b.seq, err)
-	}
-	if _, err := b.rejects.Write(append(line, '\n')); err != nil {
-		return err
-	}
-	b.count++
-	return nil
+	return b.writeReject(r)
 }
 
 func (s *Spool) keptRejects() int64 {
@@ -223,9 +207,9 @@ func (b *Batch) abort(err error) error {
 func (b *Batch) prepare(m *Manifest) error {
 	s := b.s
 	m.Version, m.Seq, m.Instance, m.CRC = ManifestVersion, b.seq, s.instance, ""
-	m.Prev, m.Totals = 0, m.Counts
+	m.Prev, m.Totals, m.Replayed = 0, m.Counts, Replayed{}.plus(m.Replay)
 	if s.last != nil {
-		m.Prev, m.Totals = s.last.Seq, s.last.Totals.plus(m.Counts)
+		m.Prev, m.Totals, m.Replayed = s.last.Seq, s.last.Totals.plus(m.Counts), s.last.Replayed.plus(m.Replay)
 	}
 	if m.Created == "" {
 		m.Created = s.opt.Now().UTC().Format(time.RFC3339Nano)
@@ -233,8 +217,15 @@ func (b *Batch) prepare(m *Manifest) error {
 	if err := m.check(); err != nil {
 		return err
 	}
-	if m.Counts.Rejected != b.count {
-		return fmt.Errorf("%d lines counted as rejected, %d recorded", m.Counts.Rejected, b.count)
+	rejected := m.Counts.Rejected
+	if m.Replay != nil {
+		rejected += m.Replay.Kept
+	}
+	if rejected != b.count {
+		return fmt.Errorf("%d lines counted as rejected, %d recorded", rejected, b.count)
+	}
+	if err := s.checkReplay(m.Replay); err != nil {
+		return err
 	}
 	if len(m.Objects) != len(b.files) {
 		return fmt.Errorf("%d objects in the manifest, %d files in the batch", len(m.Objects), len(b.files))

@@ -26,7 +26,7 @@ func (f *findings) lost(seq uint64, m *Manifest, cause error) Entry {
 		return e
 	}
 	if prev != nil {
-		e.Lines = max(0, next.Totals.Shipped-next.Counts.Shipped-prev.Totals.Shipped)
+		e.Lines = max(0, next.events()-next.lines()-prev.events())
 	}
 	e.Gaps = between(prev, next, "quarantined: "+e.Reason)
 	return e

@@ -34,6 +34,11 @@ type Manifest struct {
 	Objects []Object `json:"objects"`
 	// Copy says what became of the second copy; nil when none is configured.
 	Copy *CopyCounts `json:"copy,omitempty"`
+	// Replay names the rejects of earlier batches that this one takes over; nil for what was read from the log. Its lines
+	// are not in Counts, which the batches that rejected them have counted.
+	Replay *Replay `json:"replay,omitempty"`
+	// Replayed are cumulative, this batch included.
+	Replayed Replayed `json:"replayed,omitzero"`
 	// CRC is the CRC-32C, in hex, of the manifest encoded with an empty CRC.
 	CRC string `json:"crc"`
 }
@@ -167,6 +172,9 @@ func (m *Manifest) check() error {
 	}
 	if p := bytes.TrimSpace(m.Position); len(p) == 0 || bytes.Equal(p, []byte("null")) {
 		return errors.New("no position")
+	}
+	if err := m.Replay.check(); err != nil {
+		return err
 	}
 	seen := make(map[string]bool, len(m.Objects))
 	for _, o := range m.Objects {

@@ -192,6 +192,12 @@ func (s *Spool) release(r *record) error {
 			return err
 		}
 	}
+	if r.m.Replay != nil && !r.replayed {
+		if err := s.dropReplayed(r); err != nil {
+			return err
+		}
+		s.crash("release:replayed")
+	}
 	if !r.logged {
 		ledgerErr = s.logReleased(r)
 	}

@@ -119,6 +119,8 @@ type record struct {
 	rejects bool  // rejects.ndjson is in the batch directory
 	logged  bool  // the ledger line is durable
 	freed   bool  // Parquet and acks are unlinked
+
+	replayed bool // the rejects it took over are removed
 }
 
 // waiting reports whether an object is still to be acknowledged.
@@ -136,7 +138,7 @@ func (r *record) pendingLines() int64 {
 			rows += o.Rows
 		}
 	}
-	return min(rows, r.m.Counts.Shipped)
+	return min(rows, r.m.lines())
 }
 
 // Instance is the random id of this spool, part of every object name.
@@ -166,12 +168,19 @@ type Account struct {
 	Rejected    int64 `json:"rejected"`
 	Quarantined int64 `json:"quarantined"`
 	Pending     int64 `json:"pending"` // committed, not yet acknowledged
+	// Replayed are lines that were rejected once and are counted elsewhere now: shipped, filtered, pending or quarantined.
+	Replayed int64 `json:"replayed"`
 }
 
-func account(totals Counts, pending, quarantined int64) Account {
+func account(last *Manifest, pending, quarantined int64) Account {
+	if last == nil {
+		return Account{Pending: pending, Quarantined: quarantined, Shipped: -pending - quarantined}
+	}
+	t, back := last.Totals, last.Replayed
 	return Account{
-		Read: totals.Read, Filtered: totals.Filtered, Rejected: totals.Rejected,
-		Pending: pending, Quarantined: quarantined, Shipped: totals.Shipped - pending - quarantined,
+		Read: t.Read, Filtered: t.Filtered + back.Filtered, Rejected: t.Rejected - back.Shipped - back.Filtered,
+		Replayed: back.Shipped + back.Filtered, Pending: pending, Quarantined: quarantined,
+		Shipped: t.Shipped + back.Shipped - pending - quarantined,
 	}
 }
 
@@ -183,11 +192,7 @@ func (s *Spool) Totals() Account {
 	for _, r := range s.records {
 		pending += r.pendingLines()
 	}
-	var totals Counts
-	if s.last != nil {
-		totals = s.last.Totals
-	}
-	return account(totals, pending, s.quarantined)
+	return account(s.last, pending, s.quarantined)
 }
 
 // OldestWaiting is when the oldest batch with an object that is not acknowledged was sealed; zero when nothing waits.

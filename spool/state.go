@@ -149,11 +149,7 @@ func (l layout) state() (State, error) {
 		}
 		return strings.Compare(string(a.Place), string(b.Place))
 	})
-	var totals Counts
-	if st.Last != nil {
-		totals = st.Last.Totals
-	}
-	st.Account = account(totals, pending, f.ledger.quarantined)
+	st.Account = account(st.Last, pending, f.ledger.quarantined)
 	return st, nil
 }
 
@@ -280,14 +276,17 @@ func readRejects(fsys FS, dir string, fn func(seq uint64, r Reject) error) error
 			paths[seq] = l.file(p, seq, rejectsName)
 		}
 	}
-	entries, err := fsys.ReadDir(l.top(rejectsDir))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	files, err := l.rejectFiles()
+	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		name, isReject := strings.CutSuffix(e.Name(), ".ndjson")
-		if seq, ok := parseSeq(name); ok && isReject {
-			paths[seq] = filepath.Join(l.top(rejectsDir), e.Name())
+	claimed, err := l.claimedRejects()
+	if err != nil {
+		return err
+	}
+	for _, seq := range files {
+		if !claimed[seq] { // else they are events, or rejects of the batch that took them over
+			paths[seq] = l.rejectFile(seq)
 		}
 	}
 	seqs := make([]uint64, 0, len(paths))
