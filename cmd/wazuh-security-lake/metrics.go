@@ -33,10 +33,10 @@ type watched struct {
 }
 
 // metric is one time series family and how to read it. The accounting identity comes first:
-// read = shipped + filtered + rejected + quarantined + pending (committed batches; building stands beside it).
+// read = shipped + filtered + rejected - replayed + quarantined + pending (committed batches; building stands beside it).
 type metricSet struct {
 	read, shipped, filtered, rejected, quarantined, pending, building *prometheus.Desc
-	filteredBy, rejectedBy                                            *prometheus.Desc
+	filteredBy, rejectedBy, replayed                                  *prometheus.Desc
 	batches, gaps, uncopied                                           *prometheus.Desc
 	attempts, objects, rows, bytes, waiting, oldest, failing          *prometheus.Desc
 	spoolBytes, spoolLimit, free                                      *prometheus.Desc
@@ -58,7 +58,8 @@ func newMetrics(w watched) *metrics {
 		read:        desc("alerts_read_total", "Lines in committed batches since the state directory was made."),
 		shipped:     desc("alerts_shipped_total", "Of these, acknowledged by the destination."),
 		filtered:    desc("alerts_filtered_total", "Of these, not wanted by the configuration."),
-		rejected:    desc("alerts_rejected_total", "Of these, could not become an event."),
+		rejected:    desc("alerts_rejected_total", "Of these, could not become an event when they were read."),
+		replayed:    desc("alerts_replayed_total", "Of the rejected ones, counted elsewhere since: rejects replay."),
 		quarantined: desc("alerts_quarantined_total", "Of these, in batches whose bytes no longer match their manifest."),
 		pending:     desc("alerts_pending", "Of these, not acknowledged yet."),
 		building:    desc("alerts_building", "Lines in the batch under construction."),
@@ -105,7 +106,8 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	counter(m.d.read, a.Read)
 	counter(m.d.shipped, a.Shipped)
 	counter(m.d.filtered, a.Filtered)
-	counter(m.d.rejected, a.Rejected)
+	counter(m.d.rejected, a.Rejected+a.Replayed) // a counter never falls
+	counter(m.d.replayed, a.Replayed)
 	counter(m.d.quarantined, a.Quarantined)
 	gauge(m.d.pending, float64(a.Pending))
 	gauge(m.d.building, float64(st.Building.Read))

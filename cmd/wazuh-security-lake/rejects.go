@@ -14,7 +14,7 @@ import (
 func newRejects(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rejects",
-		Short: "List and show the lines that could not become an event",
+		Short: "List and show the lines that could not become an event, and ship those that can by now",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -69,6 +69,6 @@ func newRejects(g *global) *cobra.Command {
 			return err
 		},
 	}
-	cmd.AddCommand(list, show)
+	cmd.AddCommand(list, show, newRejectsReplay(g))
 	return cmd
 }

@@ -20,6 +20,9 @@ func (v *statusView) print(w io.Writer, now time.Time) error {
 	a := v.Account
 	fmt.Fprintf(t, "alerts\tread %d = shipped %d + filtered %d + rejected %d + quarantined %d + pending %d\n",
 		a.Read, a.Shipped, a.Filtered, a.Rejected, a.Quarantined, a.Pending)
+	if a.Replayed > 0 {
+		fmt.Fprintf(t, "\t%d of them were rejected once and replayed\n", a.Replayed)
+	}
 	v.printBatches(t, now)
 	v.printSources(t, now)
 	v.printLosses(t)
