@@ -29,6 +29,7 @@ type Known struct {
 	// First and Last are the daemon's first and newest committed positions, Begun is when the first was committed.
 	First, Last tailer.Position
 	Begun       time.Time
+	inbox       bool // a batch of the daemon was read from the inbox
 	// Beheaded: the ledger does not go back to the first batch, so nobody knows where the daemon began.
 	Beheaded bool
 	// Read are the bytes of delivered and waiting batches.
@@ -87,6 +88,7 @@ func (k *Known) add(dir, rel string) error {
 		}
 		for _, r := range p.Manifest.Ranges {
 			k.Read.Add(r)
+			k.inbox = k.inbox || rel == "." && Inbox(r.File)
 		}
 	}
 	if rel != "." {

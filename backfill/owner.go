@@ -11,6 +11,9 @@ import (
 // ErrBeheaded means that the ledger does not go back to the daemon's first batch.
 var ErrBeheaded = errors.New("the oldest ledger files are gone: nobody knows where the daemon began")
 
+// ErrNotInbox means that nothing came through the inbox, so that no dated file has to be read a second time.
+var ErrNotInbox = errors.New("no alert came through the inbox")
+
 // Owner says which bytes of Wazuh's files are the daemon's. The zero Owner leaves it everything.
 type Owner struct {
 	// File and Offset are the first byte of the daemon: files before File and the bytes of File before Offset are
@@ -22,6 +25,20 @@ type Owner struct {
 	Before time.Time
 	// Cut is the same bound for files that are not of the dated tree, whatever the daemon reads.
 	Cut time.Time
+	// Repeat: what the daemon got from the inbox is taken as well, because the ledger cannot tell what that was.
+	Repeat bool
+}
+
+// Again is the border for a deliberate repetition in integration mode: all that the daemon does not read from dated files
+// by itself. Alerts that came through the inbox are shipped a second time. ErrNotInbox: nothing did.
+func (k *Known) Again() (Owner, error) {
+	switch {
+	case Inbox(k.Last.File) || Inbox(k.Last.Floor):
+		return Owner{Before: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), Cut: k.Begun, Repeat: true}, nil
+	case !k.inbox:
+		return Owner{}, ErrNotInbox
+	}
+	return Owner{File: k.Last.File, Offset: 0, Cut: k.Begun, Repeat: true}, nil
 }
 
 // OwnerOf derives the border from the daemon's first position. Without a daemon it is where input.start_at would let one

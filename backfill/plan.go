@@ -108,7 +108,7 @@ func Range(k *Known, o Owner, files []File) Plan {
 			p.leave(f, 0, -1, "is being written: the daemon reads it", false)
 			continue
 		}
-		if piece.To == 0 {
+		if piece.To == 0 || o.Repeat && !Inbox(k.Last.File) && !Inbox(k.Last.Floor) && k.Last.Reads(f.Name) {
 			p.leave(f, 0, -1, "belongs to the daemon", false)
 			continue
 		}

@@ -427,6 +427,39 @@ func TestRunStopsAtTheTimeOfTheInbox(t *testing.T) {
 	}
 }
 
+// The alerts that the inbox refused are in the dated files only: asked for, those are read, and what came through the inbox
+// is repeated. The ranges say so afterwards: once is enough.
+func TestRunRepeatsForTheInbox(t *testing.T) {
+	w := newWorld(t)
+	w.threeDays()
+	if _, err := w.known().Again(); !errors.Is(err, ErrNotInbox) {
+		t.Errorf("no inbox: got %v", err)
+	}
+	w.batch(spool.Manifest{Created: "2026-03-14T12:00:07Z"}, tailer.Position{File: "000000000001.ndjson", Floor: "-"})
+	k := w.known()
+	o, err := k.Again()
+	w.must(err)
+	if res := w.run(Range(k, o, w.tree()), options()); res.Counts.Read != 30 {
+		t.Errorf("got %d read, want all but the live file", res.Counts.Read)
+	}
+	k = w.known()
+	w.want(Range(k, o, w.tree()))
+	w.want(Range(k, w.owner(k), w.tree()))
+}
+
+// After a change of mode the daemon reads the dated files itself from its position on.
+func TestRepeatAfterTheInboxLeavesTheDaemonItsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.threeDays()
+	w.batch(spool.Manifest{Created: "2026-03-14T12:00:00Z"}, tailer.Position{File: day14, Floor: "-"})
+	w.batch(spool.Manifest{Ranges: []spool.Range{{File: "000000000001.ndjson", Head: "x", To: 9}}}, tailer.Position{File: "000000000001.ndjson", Offset: 9, Floor: "-"})
+	w.batch(spool.Manifest{}, tailer.Position{File: part15, Floor: day15})
+	k := w.known()
+	o, err := k.Again()
+	w.must(err)
+	w.want(Range(k, o, w.tree()), day14+" 0 -1", day15+" 0 -1")
+}
+
 // Objects of a quarantined batch that had arrived are not shipped again.
 func TestRunSkipsWhatWasDelivered(t *testing.T) {
 	w := newWorld(t)

@@ -22,6 +22,7 @@ import (
 type backfillFlags struct {
 	from, to string
 	gaps     bool
+	repeat   bool
 	dirs     []string
 	workers  int
 	maxRate  string
@@ -60,6 +61,7 @@ It works at the lowest priority. What was read and not shipped when it ends is s
 	cmd.Flags().StringVar(&f.from, "from", "", "first day, YYYY-MM-DD")
 	cmd.Flags().StringVar(&f.to, "to", "", "last day, YYYY-MM-DD")
 	cmd.Flags().BoolVar(&f.gaps, "gaps", false, "read recorded gaps again")
+	cmd.Flags().BoolVar(&f.repeat, "repeat", false, "integration mode: days since the first start too; what came through the inbox comes a second time")
 	cmd.Flags().StringArrayVar(&f.dirs, "dir", nil, "directory of alert files, may be repeated")
 	cmd.Flags().IntVar(&f.workers, "workers", runtime.NumCPU(), "files read at a time")
 	cmd.Flags().StringVar(&f.maxRate, "max-rate", "", "upload limit in bytes per second, for example 2MiB (default upload.max_rate)")
@@ -87,6 +89,8 @@ func prepareBackfill(g *global, f backfillFlags, files []string) (*backfillJob, 
 	b := &backfillJob{std: g.std, flags: f, files: append(files, f.dirs...)}
 	ranged := f.from != "" || f.to != ""
 	switch {
+	case f.repeat && !ranged:
+		return nil, usage(errors.New("--repeat goes with days"))
 	case ranged && (f.gaps || len(b.files) > 0), f.gaps && len(files) > 0:
 		return nil, usage(errors.New("give either days, or --gaps, or files"))
 	case ranged:
@@ -172,15 +176,9 @@ func (b *backfillJob) makePlan() (*backfill.Known, backfill.Plan, error) {
 		}
 		return k, backfill.Gaps(k, append(elsewhere, tree...)), nil
 	}
-	start, err := tailer.ParseStartAt(b.cfg.Input.StartAt)
+	owner, err := b.owner(k, log)
 	if err != nil {
-		return nil, backfill.Plan{}, fail(exitConfig, "", fmt.Errorf("input.start_at: %w", err))
-	}
-	owner, err := backfill.OwnerOf(k, start, time.Now(), func(file string, offset int64) (time.Time, bool) {
-		return lineTimeAt(log, file, offset)
-	})
-	if err != nil {
-		return nil, backfill.Plan{}, fail(exitData, "put the oldest files of ledger/ back; without them the same alerts could be shipped twice", err)
+		return nil, backfill.Plan{}, err
 	}
 	files := elsewhere
 	if len(b.files) == 0 {
@@ -192,6 +190,28 @@ func (b *backfillJob) makePlan() (*backfill.Known, backfill.Plan, error) {
 		return nil, backfill.Plan{}, fail(exitNoInput, "see input.dated_dir, or name other files", errors.New("there are no alert files to read"))
 	}
 	return k, backfill.Range(k, owner, files), nil
+}
+
+// owner is the border between history and the daemon.
+func (b *backfillJob) owner(k *backfill.Known, log tailer.WazuhLog) (backfill.Owner, error) {
+	if b.flags.repeat {
+		owner, err := k.Again()
+		if err != nil {
+			return owner, fail(exitUsage, "without --repeat: what the daemon read from the dated files is in its ledger", err)
+		}
+		return owner, nil
+	}
+	start, err := tailer.ParseStartAt(b.cfg.Input.StartAt)
+	if err != nil {
+		return backfill.Owner{}, fail(exitConfig, "", fmt.Errorf("input.start_at: %w", err))
+	}
+	owner, err := backfill.OwnerOf(k, start, time.Now(), func(file string, offset int64) (time.Time, bool) {
+		return lineTimeAt(log, file, offset)
+	})
+	if err != nil {
+		return owner, fail(exitData, "put the oldest files of ledger/ back; without them the same alerts could be shipped twice", err)
+	}
+	return owner, nil
 }
 
 // lineTimeAt reads the time of the line at a place of the dated tree.
@@ -221,6 +241,7 @@ type backfillReport struct {
 	Counts  spool.Counts  `json:"counts"`      // of this run
 	Left    int64         `json:"lines_left_to_the_daemon,omitempty"`
 	NotRead []string      `json:"not_read,omitempty"`
+	Notes   []string      `json:"notes,omitempty"`
 	Faults  []string      `json:"faults,omitempty"`
 	Account spool.Account `json:"account"` // of all jobs
 	Seconds float64       `json:"seconds"`
@@ -234,6 +255,9 @@ func (r *backfillReport) print(w io.Writer, asJSON bool) error {
 	}
 	for _, text := range r.NotRead {
 		fmt.Fprintf(w, "left: %s\n", text)
+	}
+	for _, text := range r.Notes {
+		fmt.Fprintf(w, "note: %s\n", text)
 	}
 	if r.Left > 0 {
 		fmt.Fprintf(w, "left: %d lines that are not older than the daemon's first\n", r.Left)

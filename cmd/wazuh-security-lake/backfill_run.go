@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -180,7 +181,7 @@ func (b *backfillJob) ship(ctx context.Context, k *backfill.Known, plan backfill
 		// A refusal is tried once more, and then named with its remedy by what stays behind.
 		err = b.drain(ctx, up)
 	}
-	return errors.Join(err, b.report(ctx, plan, res, progress, time.Since(began), err != nil))
+	return errors.Join(err, b.report(ctx, k, plan, res, progress, time.Since(began), err != nil))
 }
 
 // spoolOptions leave the daemon its share: a quarter of spool.max_size for all workers together, and reading stops while
@@ -250,9 +251,14 @@ func (b *backfillJob) drain(ctx context.Context, up *uploader.Uploader) error {
 }
 
 // report prints what was done. failed: an error follows it.
-func (b *backfillJob) report(ctx context.Context, plan backfill.Plan, res backfill.Result, progress *backfill.Progress, took time.Duration, failed bool) error {
+func (b *backfillJob) report(ctx context.Context, k *backfill.Known, plan backfill.Plan, res backfill.Result, progress *backfill.Progress, took time.Duration, failed bool) error {
 	r := backfillReport{Job: b.name, Files: plan.Files, Before: plan.Done, Bytes: progress.Bytes(), Counts: res.Counts, Left: res.Left, Seconds: took.Seconds()}
 	bad := len(res.Faults)
+	for _, h := range k.Histories {
+		if h.Bad > 0 {
+			r.Notes = append(r.Notes, fmt.Sprintf("%d lines of the ledger in %s cannot be read: what they named was read again", h.Bad, filepath.Join(k.State, h.Dir, "ledger")))
+		}
+	}
 	for _, l := range plan.Left {
 		r.NotRead = append(r.NotRead, l.String())
 		if l.Fault {

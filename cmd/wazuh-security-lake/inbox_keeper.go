@@ -282,6 +282,6 @@ func (k *inboxKeeper) reportRefused(last bool) {
 		return // the figure is looked at again; a missing file is reported by whoever appends
 	}
 	k.log.Error("alerts refused: the inbox was at input.inbox_max_size, integratord does not bring them again",
-		"refused", total-k.refused, "since_the_inbox_was_made", total, "remedy", "see status why nothing is shipped; backfill reads them from Wazuh's archive")
+		"refused", total-k.refused, "since_the_inbox_was_made", total, "remedy", "see status why nothing is shipped; backfill --repeat reads them from Wazuh's archive, and their day with them")
 	k.refused, k.reported = total, now
 }
