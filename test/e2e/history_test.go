@@ -404,3 +404,82 @@ func peakOf(t *testing.T, args ...string) int64 {
 		}
 	}
 }
+
+// An archive that was removed while the daemon was down is a recorded gap. Shipped from a copy that lies elsewhere it is
+// closed: status and audit do not name it any more, and nothing is in the lake twice.
+func TestGapClosedFromACopy(t *testing.T) {
+	l := newLab(t)
+	n := l.node("n1", "manager-1", time.Date(2026, 3, 14, 23, 59, 0, 0, time.UTC))
+	n.write(40)
+	n.start()
+	n.settled()
+	n.stop()
+	n.write(30) // nobody reads these in time
+	day := n.manager.Now()
+	n.manager.SetClock(day.Add(5 * time.Minute))
+	n.manager.Event()
+	n.tick(time.Second)
+	l.must(n.manager.Archive(day).All())
+	archive := filepath.Join(n.manager.Dir(), "2026/Mar/ossec-alerts-14.json.gz")
+	elsewhere := filepath.Join(l.dir, "restored", "ossec-alerts-14.json.gz")
+	l.must(os.MkdirAll(filepath.Dir(elsewhere), 0o750))
+	l.must(os.Rename(archive, elsewhere))
+	n.write(20)
+	n.start()
+	n.readAndShipped(60)
+	if out := n.want(65, nil, "backfill", "--gaps"); !strings.Contains(out, "name the directory of a copy with --dir") {
+		t.Errorf("the file is gone: %s", out)
+	}
+	if _, out := n.tool(nil, "status"); !strings.Contains(out, "2026/Mar/ossec-alerts-14.json") {
+		t.Errorf("status does not show the gap:\n%s", out)
+	}
+	n.want(65, []string{"DIFFERS file gone: 2026/Mar/ossec-alerts-14.json"}, "audit", "--day", "2026-03-14")
+
+	n.want(0, []string{"read 30 = rows 30"}, "backfill", "--gaps", "--dir", filepath.Dir(elsewhere))
+	n.want(0, []string{"read 0 = rows 0"}, "backfill", "--gaps", "--dir", filepath.Dir(elsewhere))
+	l.judge(n)
+	if _, out := n.tool(nil, "status", "--json"); !strings.Contains(out, `"gaps": []`) && !strings.Contains(out, `"gaps": null`) {
+		t.Errorf("status still shows a gap:\n%s", out)
+	}
+	n.stop()
+	l.must(os.Rename(elsewhere, archive)) // only now: a running daemon would read it again
+	n.want(0, []string{"2026-03-14: 0 differences"}, "audit", "--day", "2026-03-14", "--s3")
+}
+
+// A batch whose bytes went bad on the disk comes from the dated file, or back from quarantine, but not both.
+func TestQuarantinedBatchComesFromTheDatedFile(t *testing.T) {
+	l := newLab(t)
+	n := l.node("n1", "manager-1", noon)
+	reachable := n.endpoint
+	n.endpoint = "http://127.0.0.1:9"
+	n.configure("manager-1", noon, "detection_finding")
+	n.write(50)
+	n.start()
+	var parquet []string
+	for deadline := time.Now().Add(patience); len(parquet) == 0; time.Sleep(20 * time.Millisecond) { // a real process in real time
+		parquet, _ = filepath.Glob(filepath.Join(n.state, "outbox", "*", "*.parquet"))
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing sealed:\n%s", n.stderr)
+		}
+	}
+	n.stop()
+	data, err := os.ReadFile(parquet[0])
+	l.must(err)
+	spoiled := bytes.Clone(data)
+	spoiled[len(spoiled)/2] ^= 1
+	l.must(os.WriteFile(parquet[0], spoiled, 0o600))
+	n.endpoint = reachable
+	n.configure("manager-1", noon, "detection_finding")
+	n.start()
+	n.write(25)
+	n.readAndShipped(25)
+	n.want(65, []string{"DIFFERS gap: 2026/Mar/ossec-alerts-14.json from byte 0"}, "audit", "--day", "2026-03-14")
+	n.want(0, []string{"read 50 = rows 50"}, "backfill", "--gaps")
+	l.judge(n)
+	n.want(0, []string{"2026-03-14: 0 differences"}, "audit", "--day", "2026-03-14", "--s3")
+	n.stop()
+	batch := filepath.Base(filepath.Dir(parquet[0]))
+	quarantined := filepath.Join(n.state, "quarantine", batch, filepath.Base(parquet[0]))
+	l.must(os.WriteFile(quarantined, data, 0o600)) // mended, too late
+	n.want(65, []string{"requeued it would be shipped twice"}, "spool", "requeue", strings.TrimLeft(batch, "0"))
+}
