@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -208,8 +209,12 @@ func (row outage) play(t *testing.T) *verdict {
 	var foreign int
 	v.alerts, v.lost, v.twice, foreign = w.compare(n)
 	v.objects = len(w.objects())
+	puts := w.proxy.Puts()
+	if !slices.ContainsFunc(puts, func(p faultproxy.Put) bool { return p.Answered != 200 }) && v.health == passing && v.recovery < 3*time.Second {
+		t.Error("the fault was not felt: the row shows nothing")
+	}
 	var stored int
-	stored, v.resent = twicePut(w.proxy.Puts())
+	stored, v.resent = twicePut(puts)
 	v.twice += stored
 	for line := range strings.Lines(said) {
 		if strings.Contains(line, `"level":"WARN"`) || strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, "upload works again") {

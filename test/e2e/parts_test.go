@@ -1,18 +1,22 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -84,7 +88,7 @@ func newAuthority(t *testing.T) authority {
 // certificate makes one for an address.
 func (a authority) certificate(t *testing.T, ip net.IP) tls.Certificate {
 	t.Helper()
-	cert, key := a.files(t, ip)
+	cert, key := a.files(t, ip, "")
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
@@ -92,15 +96,15 @@ func (a authority) certificate(t *testing.T, ip net.IP) tls.Certificate {
 	return pair
 }
 
-// files makes a certificate for an address and returns the paths of it and of its key.
-func (a authority) files(t *testing.T, ip net.IP) (cert, key string) {
+// files makes a certificate for an address or a name and returns the paths of it and of its key.
+func (a authority) files(t *testing.T, ip net.IP, name string) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "s3"}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{ip}, KeyUsage: x509.KeyUsageDigitalSignature,
+		NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{ip}, DNSNames: []string{cmp.Or(name, "s3")}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &private.PublicKey, a.key)
 	if err != nil {
@@ -122,4 +126,50 @@ func writePEM(t *testing.T, path, kind string, der []byte) {
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// connectProxy is an HTTP proxy that lets one user through, to one server whatever host is asked for.
+type connectProxy struct {
+	credentials string // user:password
+	server      string
+
+	mu      sync.Mutex
+	let     int // guarded by mu, as the next
+	refused int
+}
+
+func (c *connectProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(c.credentials))
+	ok := r.Method == http.MethodConnect && r.Header.Get("Proxy-Authorization") == want
+	c.mu.Lock()
+	if ok {
+		c.let++
+	} else {
+		c.refused++
+	}
+	c.mu.Unlock()
+	if !ok {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+		return
+	}
+	server, err := net.Dial("tcp", c.server)
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+	client, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		_ = server.Close()
+		return
+	}
+	go pipe(server, client, nil)
+	pipe(client, server, nil)
+}
+
+// seen returns how many connections were let through and how many refused.
+func (c *connectProxy) seen() (let, refused int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.let, c.refused
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -73,7 +74,7 @@ func TestPrefixOnlyWriter(t *testing.T) {
 func TestOwnCA(t *testing.T) {
 	needE2E(t)
 	ca := newAuthority(t)
-	cert, key := ca.files(t, net.IPv4(127, 0, 0, 1))
+	cert, key := ca.files(t, net.IPv4(127, 0, 0, 1), "")
 	l := newLab(t, "-tls-cert", cert, "-tls-key", key)
 	n := l.node("n1", "manager-1", noon)
 	n.endpoint = "https://" + l.addr + "\n  ca_file: " + ca.file
@@ -85,11 +86,49 @@ func TestOwnCA(t *testing.T) {
 	l.judge(n)
 }
 
+// A site whose only way out is a proxy with a password. A wrong password is one error line with the remedy and without the
+// password; the host is a name that only the proxy can resolve.
+func TestThroughAProxy(t *testing.T) {
+	needE2E(t)
+	const host = "s3.lake.test"
+	ca := newAuthority(t)
+	cert, key := ca.files(t, net.IPv4(127, 0, 0, 1), host)
+	l := newLab(t, "-tls-cert", cert, "-tls-key", key)
+	proxy := &connectProxy{credentials: "wazuh:proxy-password", server: l.addr}
+	server := httptest.NewServer(proxy)
+	defer server.Close()
+	n := l.node("n1", "manager-1", noon)
+	through := func(credentials string) {
+		n.endpoint = "https://" + host + "\n  ca_file: " + ca.file + "\n  proxy: " + strings.Replace(server.URL, "://", "://"+credentials+"@", 1)
+		n.configure("manager-1", noon, "detection_finding")
+	}
+	through("wazuh:wrong-password")
+	n.write(100)
+	n.start()
+	logged(t, n, "upload failed")
+	through("wazuh:proxy-password")
+	hangup(t, n)
+	n.settled()
+	n.stop()
+	l.judge(n)
+	if let, refused := proxy.seen(); let == 0 || refused != 1 {
+		t.Errorf("the proxy let %d connections through and refused %d; want some, 1", let, refused)
+	}
+	for _, want := range []string{`"level":"ERROR"`, "407", "lake.proxy"} {
+		if !strings.Contains(n.stderr.String(), want) {
+			t.Errorf("the log does not hold %q:\n%s", want, n.stderr)
+		}
+	}
+	if strings.Contains(n.stderr.String(), "-password") {
+		t.Errorf("a password is in the log:\n%s", n.stderr)
+	}
+}
+
 // The suite that every Putter must pass, against the gateway in the clear and over TLS.
 func TestConformance(t *testing.T) {
 	needE2E(t)
 	ca := newAuthority(t)
-	cert, key := ca.files(t, net.IPv4(127, 0, 0, 1))
+	cert, key := ca.files(t, net.IPv4(127, 0, 0, 1), "")
 	for name, flags := range map[string][]string{"http": nil, "https": {"-tls-cert", cert, "-tls-key", key}} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, flags...)
