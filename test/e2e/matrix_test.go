@@ -477,3 +477,23 @@ func (w *world) inItsOwnHosts(cmd *exec.Cmd) *exec.Cmd {
 	script := `mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"`
 	return exec.Command("unshare", append([]string{"-m", "sh", "-c", script, "sh", w.hosts, resolv}, cmd.Args...)...)
 }
+
+// TestTwicePut: the judge of the matrix notices what it is there for.
+func TestTwicePut(t *testing.T) {
+	for name, tc := range map[string]struct {
+		puts           []faultproxy.Put
+		stored, resent int
+	}{
+		"once":                          {[]faultproxy.Put{{Key: "a", Upstream: 200, Answered: 200}, {Key: "b", Upstream: 200, Answered: 200}}, 0, 0},
+		"answer lost, then 412":         {[]faultproxy.Put{{Key: "a", Upstream: 200}, {Key: "a", Upstream: 412, Answered: 412}}, 0, 0},
+		"refused, then stored":          {[]faultproxy.Put{{Key: "a", Answered: 503}, {Key: "a", Upstream: 200, Answered: 200}}, 0, 0},
+		"stored twice":                  {[]faultproxy.Put{{Key: "a", Upstream: 200}, {Key: "a", Upstream: 200, Answered: 200}}, 1, 0},
+		"sent again after a success":    {[]faultproxy.Put{{Key: "a", Upstream: 200, Answered: 200}, {Key: "a", Upstream: 412, Answered: 412}}, 0, 1},
+		"sent again after 412":          {[]faultproxy.Put{{Key: "a", Upstream: 412, Answered: 412}, {Key: "a", Upstream: 412, Answered: 412}}, 0, 1},
+		"a sibling of a refused object": {[]faultproxy.Put{{Key: "b", Answered: 403}, {Key: "a", Upstream: 200, Answered: 200}, {Key: "a", Upstream: 200, Answered: 200}}, 1, 1},
+	} {
+		if stored, resent := twicePut(tc.puts); stored != tc.stored || resent != tc.resent {
+			t.Errorf("%s: %d stored twice, %d resent; want %d, %d", name, stored, resent, tc.stored, tc.resent)
+		}
+	}
+}
