@@ -123,7 +123,7 @@ func (s *site) launch() {
 	cmd.Env = []string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret, "TZ=UTC", "PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: daemonUID, Gid: daemonGID, Groups: []uint32{wazuhGID}}}
 	s.stderr = &bytes.Buffer{}
-	cmd.Stderr = s.stderr
+	cmd.Stderr = printed.also(s.stderr)
 	s.lab.must(cmd.Start())
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
@@ -225,7 +225,8 @@ func (d *integratord) run(path string, args ...string) (int, string, error) {
 		cmd.Path, cmd.Args = d.wrap[0], append(append(slices.Clone(d.wrap), path), args[1:]...)
 	}
 	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output // one pipe for both
+	pipe := printed.also(&output)
+	cmd.Stdout, cmd.Stderr = pipe, pipe // printed.also keeps it one pipe for both
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

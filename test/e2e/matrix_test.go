@@ -386,6 +386,9 @@ func (row outage) world(t *testing.T) *world {
 		w.must(w.proxy.SetCertificate(w.ca.certificate(t, ip(w.proxy))))
 	}
 	t.Cleanup(func() { _ = w.proxy.Close() })
+	if w.service != nil {
+		printed.sessions(t, w.service)
+	}
 	w.node = w.lab.node("n1", "manager-1", localMorning)
 	endpoint := w.proxy.URL()
 	if row.named {

@@ -357,7 +357,7 @@ func TestUnreadableAlerts(t *testing.T) {
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534, Groups: groups}}
 		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
+		cmd.Stderr = printed.also(&stderr)
 		_ = cmd.Run() // the code tells
 		return cmd.ProcessState.ExitCode(), stderr.String()
 	}
@@ -390,7 +390,7 @@ func write(t *testing.T, path, text string) {
 
 func command(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	out, err := exec.Command(name, args...).CombinedOutput() // not ours: tools of the host
 	if err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}

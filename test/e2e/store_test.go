@@ -134,7 +134,7 @@ func TestConformance(t *testing.T) {
 			l := newLab(t, flags...)
 			cmd := exec.Command("go", "test", "-count=1", "-v", "-run", "TestConformanceServer", "../../uploader")
 			cmd.Env = append(os.Environ(), "CGO_ENABLED=0", fmt.Sprintf("WSL_S3=%s://%s,%s,%s,%s", name, l.addr, access, secret, bucket), "WSL_S3_CA="+ca.file)
-			out, err := cmd.CombinedOutput()
+			out, err := printed.combined(cmd)
 			if err != nil || !strings.Contains(string(out), "--- PASS: TestConformanceServer") {
 				t.Errorf("%v\n%s", err, out)
 			}

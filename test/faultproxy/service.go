@@ -78,6 +78,12 @@ func (s *Service) each(f func(*session)) {
 	}
 }
 
+// Secrets are the keys and tokens of all sessions so far: what a client must never print.
+func (s *Service) Secrets() (out []string) {
+	s.each(func(c *session) { out = append(out, c.secret, c.token) })
+	return out
+}
+
 // Assumed is how many sessions were given out.
 func (s *Service) Assumed() int {
 	s.mu.Lock()
