@@ -64,7 +64,7 @@ func (n *node) tool(env []string, args ...string) (int, string) {
 	n.lab.t.Helper()
 	cmd := exec.Command(built.daemon, append(args, "-c", n.config)...)
 	cmd.Env = append(os.Environ(), append([]string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + secret, "TZ=" + india}, env...)...)
-	out, err := cmd.CombinedOutput()
+	out, err := printed.combined(cmd)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		n.lab.t.Fatal(err)
@@ -332,7 +332,7 @@ func (n *node) backfill(ctx context.Context, args ...string) int {
 	}
 	cmd := exec.CommandContext(ctx, built.daemon, append([]string{"backfill", "-c", n.config}, args...)...)
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+access, "AWS_SECRET_ACCESS_KEY="+secret, "TZ=UTC")
-	out, err := cmd.CombinedOutput()
+	out, err := printed.combined(cmd)
 	code := cmd.ProcessState.ExitCode()
 	if err != nil && code > 0 {
 		n.lab.t.Fatalf("backfill %v: exit %d\n%s", args, code, out)
@@ -374,7 +374,8 @@ func peakOf(t *testing.T, args ...string) int64 {
 	t.Helper()
 	cmd := exec.Command(built.daemon, args...)
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	pipe := printed.also(&out)
+	cmd.Stdout, cmd.Stderr = pipe, pipe // printed.also keeps it one pipe for both
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
