@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"wazuh-security-lake/relay"
 	"wazuh-security-lake/spool"
@@ -16,6 +17,8 @@ type Fault struct {
 	File string
 	At   int64 // everything before was read
 	Err  error
+
+	piece int // of the group
 }
 
 // maxRewinds is how often in a row a batch that could not be written is read again before the run ends.
@@ -100,7 +103,7 @@ func (l *lines) fault(err error) {
 	if l.at.File == p.Name && l.at.Head == p.Head && l.at.Offset > at {
 		at = l.at.Offset
 	}
-	l.faults = append(l.faults, Fault{File: p.Name, At: at, Err: err})
+	l.faults = append(l.faults, Fault{File: p.Name, At: at, Err: err, piece: l.next})
 }
 
 func (l *lines) close() {
@@ -119,12 +122,13 @@ func (l *lines) Rewind(p tailer.Position) error {
 	if l.rewinds++; l.rewinds > maxRewinds {
 		return errors.New("the batch cannot be written")
 	}
-	l.at, l.next, l.faults = p, 0, nil
+	l.at, l.next = p, 0
 	for i, piece := range l.group.Pieces {
 		if p.File == piece.Name && p.Head == piece.Head && p.Offset >= piece.From && (piece.To < 0 || p.Offset <= piece.To) {
 			l.next = i
 		}
 	}
+	l.faults = slices.DeleteFunc(l.faults, func(f Fault) bool { return f.piece >= l.next }) // those are met again
 	return nil
 }
 

@@ -298,14 +298,13 @@ func TestGapsBetweenTwoFiles(t *testing.T) {
 	w.want(Gaps(k, w.tree()), day14+" 20 -1", day16+" 0 30", day15+" 0 -1", part15+" 0 -1")
 }
 
-// stepClock fires every timer at once.
+// stepClock fires every timer as soon as the others have had a turn.
 type stepClock struct{}
 
 func (stepClock) Now() time.Time { return time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC) }
 func (stepClock) Timer(time.Duration) (<-chan time.Time, func()) {
-	c := make(chan time.Time, 1)
-	c <- time.Time{}
-	return c, func() {}
+	t := time.NewTimer(time.Millisecond)
+	return t.C, func() { t.Stop() }
 }
 
 func options() Options {

@@ -118,9 +118,7 @@ func (w *worker) read(ctx context.Context, g Group) error {
 		if err != nil {
 			return err
 		}
-		reading, ended := context.WithCancel(ctx)
-		defer ended()
-		in := &lines{group: g, ended: ended, tally: &w.progress.tally}
+		in := &lines{group: g, tally: &w.progress.tally}
 		defer in.close()
 		wake, stop := w.wake()
 		defer stop()
@@ -133,10 +131,16 @@ func (w *worker) read(ctx context.Context, g Group) error {
 		if len(g.Delivered) > 0 {
 			o.Skip = func(source string, day lake.Date) bool { return g.Delivered[Partition{source, day.String()}] }
 		}
-		err = relay.New(o).Run(reading)
-		w.faults = in.faults
-		if err != nil {
-			return fmt.Errorf("read %s: %w", g.Pieces[min(in.next, len(g.Pieces)-1)].Name, err)
+		// The last batch may fail after the end was reached and the relay told to stop: then it goes on where it was left.
+		for in.next < len(g.Pieces) && ctx.Err() == nil {
+			reading, ended := context.WithCancel(ctx)
+			in.ended, o.Position = ended, in.at
+			err = relay.New(o).Run(reading)
+			ended()
+			w.faults = in.faults
+			if err != nil {
+				return fmt.Errorf("read %s: %w", g.Pieces[min(in.next, len(g.Pieces)-1)].Name, err)
+			}
 		}
 		if in.next < len(g.Pieces) {
 			return nil // ctx ended

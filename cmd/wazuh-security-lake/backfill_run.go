@@ -284,6 +284,8 @@ func (b *backfillJob) report(ctx context.Context, k *backfill.Known, plan backfi
 	case bad > 0:
 		return fail(exitData, "mend or restore what is named above, then repeat: only what is missing is read",
 			fmt.Errorf("%d files or ranges could not be read", bad))
+	case res.Groups < len(plan.Groups):
+		return fail(exitTempFail, "repeat it: it goes on where it was", fmt.Errorf("%d of %d parts were read to their end", res.Groups, len(plan.Groups)))
 	}
 	return nil
 }
