@@ -13,6 +13,7 @@ if [ ! -x "$minio" ]; then
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-WSL_STS=$minio go test -count=1 -v -timeout 15m . 2>&1 | tee "$log"
+# -mod=mod: this module follows the requirements of the daemon's.
+WSL_STS=$minio go test -mod=mod -count=1 -v -timeout 15m . 2>&1 | tee "$log"
 if grep -q -- '--- SKIP' "$log"; then echo "a test skipped in make e2e-sts"; exit 1; fi
 echo "e2e-sts: all green"

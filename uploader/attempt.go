@@ -170,7 +170,7 @@ func (u *Uploader) settle(r result, once bool, causes map[string]error) {
 		if errors.As(r.err, &e) {
 			asked = e.RetryAfter
 		}
-		l.retryAt = now.Add(pause(r.class, l.failures, asked, u.opt.Random()))
+		l.retryAt = now.Add(pause(urgency(r.class, r.err), l.failures, asked, u.opt.Random()))
 		if once {
 			causes[s.name] = r.err
 			l.gaveUp = r.class == Configuration || l.failures >= drainTries

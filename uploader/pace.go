@@ -40,6 +40,17 @@ func pause(c Class, failures int, asked time.Duration, random float64) time.Dura
 	return max(low+time.Duration(random*float64(top-low)), asked)
 }
 
+// urgency is the class whose pauses apply to an error. Credentials that expire, rotate or are not there for a moment, and
+// clocks, are said to be faults for a person at once, because they often are; but more often they pass by themselves, and then
+// it must not take minutes until somebody looks.
+func urgency(c Class, err error) Class {
+	var e *Error
+	if errors.Is(err, errNoCredentials) || errors.As(err, &e) && (isTokenExpired(e.Code) || clockFault(e.Code, 0)) {
+		return Retryable
+	}
+	return c
+}
+
 // pacer hands out the right to send bytes so that all uploads together stay below a rate.
 type pacer struct {
 	rate  int64 // bytes per second, 0 = no limit

@@ -37,6 +37,44 @@ func TestPauseStaysInItsBounds(t *testing.T) {
 	}
 }
 
+// TestWhatPassesIsTriedSoon: renewed credentials and a clock set right are noticed within a minute, however long it took.
+func TestWhatPassesIsTriedSoon(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want time.Duration // at most, back after the fault ended
+	}{
+		"expired token":  {&Error{Class: Configuration, Code: "ExpiredToken", Err: errors.New("x")}, time.Minute},
+		"wrong clock":    {&Error{Class: Configuration, Code: "RequestTimeTooSkewed", Err: errors.New("x")}, time.Minute},
+		"no credentials": {&Error{Class: Configuration, Err: errNoCredentials}, time.Minute},
+		"access denied":  {&Error{Class: Configuration, Code: "AccessDenied", Err: errors.New("x")}, 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newMemQueue()
+				q.add(lake, "a", "20261123", 1, 10)
+				mended := time.Now().Add(3 * time.Hour)
+				var back time.Duration
+				u := New(q, &scripted{put: func(context.Context, spool.Object, io.Reader) error {
+					if back = time.Since(mended); back < 0 {
+						return tc.err
+					}
+					return nil
+				}}, Options{Log: quiet(), Random: func() float64 { return 0.999 }})
+				stop := running(t, u)
+				time.Sleep(2 * time.Hour) // fake time
+				if h := u.Stats()[0].Health; h != HealthFailing {
+					t.Errorf("health %s meanwhile, want failing", h)
+				}
+				time.Sleep(2 * time.Hour)
+				if back < 0 || back > tc.want {
+					t.Errorf("back after %v, want at most %v", back, tc.want)
+				}
+				stop()
+			})
+		})
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	for header, want := range map[string]time.Duration{
