@@ -66,10 +66,10 @@ func TestWhatPassesIsTriedSoon(t *testing.T) {
 					t.Errorf("health %s meanwhile, want failing", h)
 				}
 				time.Sleep(2 * time.Hour)
+				stop()
 				if back < 0 || back > tc.want {
 					t.Errorf("back after %v, want at most %v", back, tc.want)
 				}
-				stop()
 			})
 		})
 	}
