@@ -4,7 +4,7 @@ BUILD := build
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: build test race e2e lint bench clean
+.PHONY: build test race e2e lint bench load clean
 
 build:
 	go build -trimpath -ldflags "$(LDFLAGS)" -o $(BUILD)/wazuh-security-lake ./cmd/wazuh-security-lake
@@ -32,6 +32,10 @@ lint:
 # convert beside DuckDB on the same alerts; the figures go to docs/PERFORMANCE.md by hand, with the machine.
 bench:
 	test/bench.sh
+
+# What the daemon costs the host at RATE alerts a second for SECONDS_ seconds: CPU, memory, wake-ups; RATE=0 is idle.
+load:
+	test/load.sh
 
 clean:
 	rm -rf $(BUILD)

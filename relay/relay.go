@@ -125,32 +125,75 @@ const stalledEvery = time.Minute
 // outlive: a commit whose outcome is unknown (*spool.FatalError) or a last seal that failed.
 func (r *Relay) Run(ctx context.Context) error {
 	defer func() { _ = r.build.discard() }() // nothing is left unless the seal failed, and then it is read again
+	var flush flushing
 	for {
 		r.opt.Progress()
 		if ctx.Err() != nil {
-			return r.seal("shutdown")
+			err := r.seal("shutdown")
+			flush.answer(err)
+			return err
 		}
 		more, err := r.pass(ctx)
 		if err == nil {
 			err = r.sealIfDue(more)
 		}
-		if err != nil && !r.recover(err) {
-			return err
+		if err != nil {
+			outlived := r.recover(err)
+			flush.answer(err)
+			if !outlived {
+				return err
+			}
 		}
 		r.publish()
-		if more && err == nil {
-			select {
-			case reply := <-r.flush:
-				if err := r.answer(reply, nil); err != nil {
-					return err
-				}
-			default:
+		if more && err == nil && !flush.due(r.flush) {
+			continue
+		}
+		if reply := flush.take(); reply != nil {
+			if err := r.answer(reply, nil); err != nil {
+				return err
 			}
 			continue
 		}
 		if err := r.wait(ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// flushing is a flush that was asked for while there was more to read. What was written before it must be in the batch, so
+// it is answered at the end of the file, or after flushPasses when that is far off: a flush must not wait for a backlog.
+type flushing struct {
+	reply  chan<- error // nil: none
+	passes int
+}
+
+const flushPasses = 128
+
+// due is asked after a pass that left more to read. It takes a flush that waits, and reports whether it is time to answer.
+func (f *flushing) due(asked <-chan chan error) bool {
+	if f.reply != nil {
+		f.passes++
+		return f.passes >= flushPasses
+	}
+	select {
+	case f.reply = <-asked:
+		f.passes = 0
+	default:
+	}
+	return false
+}
+
+// take returns the flush to be answered, if there is one, and forgets it.
+func (f *flushing) take() chan<- error {
+	reply := f.reply
+	f.reply = nil
+	return reply
+}
+
+// answer tells a flush that is not answered yet how it went.
+func (f *flushing) answer(err error) {
+	if reply := f.take(); reply != nil {
+		reply <- err
 	}
 }
 

@@ -176,3 +176,55 @@ func TestManifest(t *testing.T) {
 		}
 	})
 }
+
+// askWhileBusy makes the next turn of the loop find a flush waiting; the answer comes over the channel.
+func askWhileBusy(w *world, turn *func()) <-chan error {
+	answer := make(chan error, 1)
+	*turn = func() {
+		*turn = nil
+		go func() { answer <- w.relay.Flush(w.t.Context()) }()
+		time.Sleep(1) // virtual: passes when the request is waiting
+	}
+	return answer
+}
+
+// A flush that comes while there is more to read takes what was written before it, not only what was read.
+func TestFlushWhileReading(t *testing.T) {
+	var turn func()
+	bubble(t, func(o *relay.Options, _ *spool.Options) {
+		o.Progress = func() {
+			if turn != nil {
+				turn()
+			}
+		}
+	}, func(w *world) {
+		w.alerts(2000)
+		answer := askWhileBusy(w, &turn)
+		w.poll()
+		w.ok(<-answer)
+		w.wantSealed(shipped(2000))
+	})
+}
+
+// A flush does not wait for the end of a large backlog.
+func TestFlushFarBehind(t *testing.T) {
+	var turn func()
+	bubble(t, func(o *relay.Options, _ *spool.Options) {
+		o.Filter.Level = 15
+		o.Progress = func() {
+			if turn != nil {
+				turn()
+			}
+		}
+	}, func(w *world) {
+		const lines = 80_000
+		w.alerts(lines)
+		answer := askWhileBusy(w, &turn)
+		w.poll()
+		w.ok(<-answer)
+		if len(w.sealed) == 0 || w.sealed[0].Counts.Read == lines {
+			t.Errorf("the flush sealed %d batches, want one with a part of the %d lines", len(w.sealed), lines)
+		}
+		w.forget()
+	})
+}

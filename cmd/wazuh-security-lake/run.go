@@ -21,7 +21,9 @@ func newRun(g *global) *cobra.Command {
 Signals:  SIGTERM, SIGINT  stop reading, seal and ship what is there within a time limit, exit 0; a second one exits at once
           SIGHUP           seal, then apply the changed configuration; a broken one is refused and the old one kept
           SIGUSR1          seal and ship what is there now (the command flush)
-          SIGUSR2          read to the end, ship all, exit 0 (the command drain); SIGHUP ends that and reads on`,
+          SIGUSR2          read to the end, ship all, exit 0 (the command drain); SIGHUP ends that and reads on
+
+It uses one processor, and a memory limit that follows from the configuration; GOMAXPROCS and GOMEMLIMIT change them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := g.load()
@@ -34,6 +36,7 @@ Signals:  SIGTERM, SIGINT  stop reading, seal and ship what is there within a ti
 				return fail(exitConfig, "", err)
 			}
 			defer release()
+			defer neighbour(loaded.Config)()
 			signals := make(chan os.Signal, 8)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 			defer signal.Stop(signals)
