@@ -15,12 +15,33 @@ type Policy struct {
 
 // Statement is one statement of a Policy.
 type Statement struct {
-	Sid       string                         `json:"Sid,omitempty"`
-	Effect    string                         `json:"Effect"`
-	Principal any                            `json:"Principal,omitempty"` // a map, or "*" in an endpoint policy
-	Action    []string                       `json:"Action"`
-	Resource  []string                       `json:"Resource,omitempty"`
-	Condition map[string]map[string][]string `json:"Condition,omitempty"`
+	Sid       string                      `json:"Sid,omitempty"`
+	Effect    string                      `json:"Effect"`
+	Principal any                         `json:"Principal,omitempty"` // a map, or "*" in an endpoint policy
+	Action    Texts                       `json:"Action"`
+	Resource  Texts                       `json:"Resource,omitempty"`
+	Condition map[string]map[string]Texts `json:"Condition,omitempty"`
+}
+
+// Texts are one or more texts. A single one is written without brackets; IAM takes both and means the same.
+type Texts []string
+
+// MarshalJSON writes a text or a list.
+func (t Texts) MarshalJSON() ([]byte, error) {
+	if len(t) == 1 {
+		return json.Marshal(t[0])
+	}
+	return json.Marshal([]string(t))
+}
+
+// UnmarshalJSON reads a text or a list.
+func (t *Texts) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*t = Texts{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(t))
 }
 
 // String is the document as indented JSON, the same text for the same policy.
@@ -54,8 +75,8 @@ func allow(sid string, actions []string, resources ...string) Statement {
 	return Statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
 }
 
-func equals(key string, values ...string) map[string]map[string][]string {
-	return map[string]map[string][]string{"StringEquals": {key: values}}
+func equals(key string, values ...string) map[string]map[string]Texts {
+	return map[string]map[string]Texts{"StringEquals": {key: values}}
 }
 
 func service(name string) map[string]string { return map[string]string{"Service": name} }
@@ -97,7 +118,7 @@ func AnywhereTrust(trustAnchor string) Policy {
 	return policy(Statement{
 		Effect: "Allow", Principal: service("rolesanywhere.amazonaws.com"),
 		Action:    []string{"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"},
-		Condition: map[string]map[string][]string{"ArnEquals": {"aws:SourceArn": {trustAnchor}}},
+		Condition: map[string]map[string]Texts{"ArnEquals": {"aws:SourceArn": {trustAnchor}}},
 	})
 }
 
@@ -188,7 +209,7 @@ func InspectorPolicy(account string, l Lake) Policy {
 // endpoint for S3.
 func S3EndpointPolicy(region, location string, providerRoles ...string) Policy {
 	s := allow("PutBelowTheSource", []string{"s3:PutObject"}, "arn:"+PartitionOf(region)+":s3:::"+strings.TrimSuffix(strings.TrimPrefix(location, "s3://"), "/")+"/*")
-	s.Principal, s.Condition = "*", map[string]map[string][]string{"ArnEquals": {"aws:PrincipalArn": providerRoles}}
+	s.Principal, s.Condition = "*", map[string]map[string]Texts{"ArnEquals": {"aws:PrincipalArn": providerRoles}}
 	return policy(s)
 }
 
@@ -203,8 +224,14 @@ func STSEndpointPolicy(providerRoles ...string) Policy {
 // provider roles, through S3 only. In a key policy "*" is the key itself.
 func KeyStatement(region string, providerRoles ...string) Policy {
 	s := allow("ProviderRolesThroughS3", []string{"kms:GenerateDataKey", "kms:Decrypt"}, "*")
-	s.Principal, s.Condition = map[string][]string{"AWS": providerRoles}, equals("kms:ViaService", "s3."+region+".amazonaws.com")
+	s.Principal, s.Condition = map[string]Texts{"AWS": providerRoles}, equals("kms:ViaService", "s3."+region+".amazonaws.com")
 	return policy(s)
+}
+
+// AuditorPolicy is what audit --s3 reads with.
+func AuditorPolicy(l Lake) Policy {
+	bucket := "arn:" + PartitionOf(l.Region) + ":s3:::" + l.Bucket
+	return policy(allow("List", []string{"s3:ListBucket"}, bucket), allow("Objects", []string{"s3:GetObject"}, bucket+"/ext/*"))
 }
 
 // CopyPolicy lets the second copy (copy.ocsf_json) be written to a bucket that is not the lake's.

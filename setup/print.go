@@ -22,6 +22,8 @@ type Paper struct {
 	Bucket string // of the lake, if the configuration knows it
 	// ExternalID is for the sources that have none.
 	ExternalID string
+	// Copy is s3://bucket/prefix of the second copy, if there is one.
+	Copy string
 }
 
 // Print writes the sources, the crawler's role and the policy of the managers as a document: cli, terraform,
@@ -105,6 +107,7 @@ func Documents(account, principal, bucket, kmsKey, crawlerRole string, s Source)
 		{"crawler's role, besides AWSGlueServiceRole", CrawlerPolicy(l)},
 		{"whoever runs setup --apply", CallerPolicy(account, crawlerRole, l)},
 		{"whoever runs doctor --lake", InspectorPolicy(account, l)},
+		{"whoever runs audit --s3", AuditorPolicy(l)},
 		{"VPC endpoint for S3", S3EndpointPolicy(s.Region, location, role)},
 		{"VPC endpoint for STS", STSEndpointPolicy(role)},
 		{"statement for the policy of a customer's key", KeyStatement(s.Region, role)},
@@ -112,13 +115,18 @@ func Documents(account, principal, bucket, kmsKey, crawlerRole string, s Source)
 	return documents
 }
 
-func printPolicies(w io.Writer, p Paper, _ []string) error {
+func printPolicies(w io.Writer, p Paper, regions []string) error {
 	for _, s := range p.Sources {
 		for _, d := range Documents("", p.Principal, p.Bucket, "", p.Crawler.name(), s) {
 			if _, err := fmt.Fprintf(w, "# source %s: %s\n%s\n\n", s.Name, d.Title, d.Policy); err != nil {
 				return err
 			}
 		}
+	}
+	if to, ok := strings.CutPrefix(p.Copy, "s3://"); ok {
+		bucket, prefix, _ := strings.Cut(to, "/")
+		_, err := fmt.Fprintf(w, "# second copy: the identity of the managers, or copy.role_arn\n%s\n", CopyPolicy(regions[0], bucket, prefix))
+		return err
 	}
 	return nil
 }

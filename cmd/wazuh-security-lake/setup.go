@@ -155,7 +155,7 @@ func (j *setupJob) build() error {
 
 func (j *setupJob) print() error {
 	region := j.request.Sources[0].Region
-	paper := setup.Paper{Request: j.request, Bucket: j.bucket(region)}
+	paper := setup.Paper{Request: j.request, Bucket: j.bucket(region), Copy: j.loaded.Config.Copy.OCSFJSON}
 	missing := slices.ContainsFunc(paper.Sources, func(s setup.Source) bool { return s.ExternalID == "" })
 	if missing && j.flags.print != "policy" {
 		var b [16]byte
