@@ -129,13 +129,18 @@ esac
 	}
 
 	// A call that fails ends it, also where its answer goes through a pipe.
-	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte("#!/bin/sh\n[ \"$1\" != securitylake ] || exit 254\necho x\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte("#!/bin/sh\n[ \"$2\" != list-log-sources ] || exit 254\necho x\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", file)
-	cmd.Env = append(os.Environ(), env...)
-	if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "configuration") {
-		t.Errorf("goes on after a failed call: %v\n%s", err, out)
+	for _, sh := range []string{"sh", "bash"} {
+		if _, err := exec.LookPath(sh); err != nil {
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), sh, file)
+		cmd.Env = append(os.Environ(), env...)
+		if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), "configuration") {
+			t.Errorf("%s goes on after a failed call: %v\n%s", sh, err, out)
+		}
 	}
 }
 

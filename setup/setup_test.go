@@ -315,13 +315,12 @@ func TestKilledBetweenRoleAndSource(t *testing.T) {
 		t.Run("before "+at, func(t *testing.T) {
 			a := newAccount(t)
 			ctx, cancel := context.WithCancel(t.Context())
-			a.Before(at, cancel)
+			a.Abandon(at, cancel)
 			_, results, err := a.run(ctx, wanted())
 			problem(t, err, Later, "run the same command again")
 			if len(results) != 0 {
 				t.Errorf("results %v", results)
 			}
-			a.Before(at, func() {})
 			if _, results, err = a.run(t.Context(), wanted()); err != nil || len(results) != 2 {
 				t.Fatalf("%v, %d results", err, len(results))
 			}
@@ -330,7 +329,7 @@ func TestKilledBetweenRoleAndSource(t *testing.T) {
 					t.Errorf("%d sources, %d roles", len(w.Sources), len(w.Roles))
 				}
 			})
-			if got := operations(a.Log(), "CreateCustomLogSource"); at != "CreateCustomLogSource" && len(got) != 2 {
+			if got := operations(a.Log(), "CreateCustomLogSource", "CreateRole"); at == "PutRolePolicy" && !slices.Equal(got, []string{"CreateRole", "CreateCustomLogSource", "CreateCustomLogSource"}) {
 				t.Errorf("%v", got)
 			}
 		})
@@ -396,6 +395,51 @@ func TestConflictWithNothingThere(t *testing.T) {
 	if got := b.Calls("CreateCustomLogSource"); got != 5 {
 		t.Errorf("asked %d times", got)
 	}
+}
+
+// A second run makes the role while this one is between looking and doing.
+func TestRoleAppears(t *testing.T) {
+	for name, trust := range map[string]string{"ours": CrawlerTrust().compact(), "another": InstanceTrust().compact()} {
+		t.Run(name, func(t *testing.T) {
+			a := newAccount(t)
+			a.Before("CreateRole", func() {
+				a.Edit(func(w *awsfake.World) {
+					w.Roles["WazuhSecurityLakeCrawler"] = &awsfake.Role{Name: "WazuhSecurityLakeCrawler", ARN: "arn:aws:iam::123456789012:role/WazuhSecurityLakeCrawler", Trust: trust}
+				})
+			})
+			_, results, err := a.run(t.Context(), one())
+			if name == "another" {
+				problem(t, err, Refused, "cannot be assumed by Glue")
+			} else if err != nil || len(results) != 1 {
+				t.Errorf("%v, %+v", err, results)
+			}
+		})
+	}
+}
+
+// A source of that name in another region is another source.
+func TestRegionsAreApart(t *testing.T) {
+	a := newAccount(t)
+	a.Edit(func(w *awsfake.World) {
+		w.Lakes["eu-west-1"] = &awsfake.Lake{Bucket: "aws-security-data-lake-eu-west-1-q7x2example", Status: "COMPLETED"}
+		w.AddSource("eu-west-1", "wazuh", "DNS_ACTIVITY", "210987654321", "theirs")
+	})
+	r := wanted()
+	r.Sources[0].Region = "eu-west-1"
+	_, results, err := a.run(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, bucket := range []string{"aws-security-data-lake-eu-west-1-q7x2example", "aws-security-data-lake-us-east-1-q7x2example"} {
+		if !results[i].Made || !strings.HasPrefix(results[i].Registered.Location, "s3://"+bucket+"/") {
+			t.Errorf("%+v", results[i])
+		}
+	}
+	a.Edit(func(w *awsfake.World) {
+		if p := w.Roles["WazuhSecurityLakeCrawler"].Inline[crawlerPolicyName]; !strings.Contains(p, "eu-west-1-q7x2example") || !strings.Contains(p, "us-east-1-q7x2example") {
+			t.Errorf("crawler policy %s", p)
+		}
+	})
 }
 
 // A role that was just made is not known to Glue for some seconds.

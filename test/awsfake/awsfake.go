@@ -26,12 +26,13 @@ import (
 type Server struct {
 	URL string
 
-	mu     sync.Mutex // guards all below
-	world  World
-	calls  map[string]int
-	log    []string
-	faults map[string]*fault
-	before map[string]func()
+	mu      sync.Mutex // guards all below
+	world   World
+	calls   map[string]int
+	log     []string
+	faults  map[string]*fault
+	before  map[string]func()
+	abandon map[string]func()
 }
 
 type fault struct {
@@ -74,7 +75,7 @@ type Source struct {
 // the test.
 func New(t testing.TB) *Server {
 	s := &Server{
-		calls: map[string]int{}, faults: map[string]*fault{}, before: map[string]func(){},
+		calls: map[string]int{}, faults: map[string]*fault{}, before: map[string]func(){}, abandon: map[string]func(){},
 		world: World{
 			Account: "123456789012", Caller: "arn:aws:iam::123456789012:user/admin", PageLength: 2,
 			Lakes:   map[string]*Lake{"us-east-1": {Bucket: "aws-security-data-lake-us-east-1-q7x2example", Status: "COMPLETED", KMSKey: "S3_MANAGED_KEY"}},
@@ -144,6 +145,14 @@ func (s *Server) Before(operation string, f func()) {
 	s.before[operation] = f
 }
 
+// Abandon runs f at the next call of an operation, waits until the caller is gone (f must see to that), and never carries
+// the call out.
+func (s *Server) Abandon(operation string, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abandon[operation] = f
+}
+
 var scope = regexp.MustCompile(`Credential=[^/]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request`)
 
 // request is one call, taken apart.
@@ -179,13 +188,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.calls[req.operation]++
 	s.log = append(s.log, req.operation)
-	hook := s.before[req.operation]
+	hook, abandon := s.before[req.operation], s.abandon[req.operation]
+	delete(s.abandon, req.operation)
 	s.mu.Unlock()
+	if abandon != nil {
+		abandon()
+		<-r.Context().Done()
+		return
+	}
 	if hook != nil {
 		hook()
-	}
-	if r.Context().Err() != nil {
-		return // the caller is gone: its call was never carried out
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

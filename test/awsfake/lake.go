@@ -54,15 +54,15 @@ func page[T any](w *World, r request, all []T) (part []T, next any) {
 	return all[from:to], next
 }
 
-// sorted are the sources of a region by name.
+// sorted are the sources by name, those of one region or of all.
 func (w *World) sorted(region string) []*Source {
 	var out []*Source
 	for _, s := range w.Sources {
-		if s.Region == region {
+		if region == "" || s.Region == region {
 			out = append(out, s)
 		}
 	}
-	slices.SortFunc(out, func(a, b *Source) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b *Source) int { return strings.Compare(a.Name+"/"+a.Region, b.Name+"/"+b.Region) })
 	return out
 }
 
@@ -73,7 +73,7 @@ func listLogSources(w *World, r request) (any, error) {
 		return nil, refuse(http.StatusNotFound, "ResourceNotFoundException", "The request failed because Security Lake is not enabled in %s", r.region)
 	}
 	var all []any
-	for _, s := range w.sorted(r.region) {
+	for _, s := range w.sorted("") {
 		all = append(all, map[string]any{"account": w.Account, "region": s.Region, "sources": []any{
 			map[string]any{"awsLogSource": map[string]any{"sourceName": "ROUTE53", "sourceVersion": "2.0"}},
 			map[string]any{"customLogSource": s.resource(w)},
