@@ -30,7 +30,7 @@ compile() { # GOARCH FILE PACKAGE LDFLAGS
 
 common=$stage/common
 mkdir -p "$common/man"
-cp -R packaging/systemd packaging/monitoring packaging/deb packaging/rpm packaging/config.yaml packaging/copyright packaging/lintian-overrides docs/OPERATIONS.md "$common"
+cp -R packaging/systemd packaging/monitoring packaging/deb packaging/rpm packaging/config.yaml packaging/copyright packaging/lintian-overrides docs/OPERATIONS.md docs/AWS.md "$common"
 sed -e "s/@VERSION@/$VERSION/" -e "s/@MAINTAINER@/$MAINTAINER/" -e "s/@DATE@/$(date -u -R -d "@$SOURCE_DATE_EPOCH")/" packaging/changelog.in >"$common/changelog"
 compile "$(go env GOHOSTARCH)" "$stage/native" ./cmd/wazuh-security-lake "-X main.version=$VERSION"
 "$stage/native" man "$common/man"

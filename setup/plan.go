@@ -97,11 +97,11 @@ func readyLake(ctx context.Context, registry Registry, region string) (Lake, err
 	case err != nil:
 		return l, err
 	case l.Bucket == "":
-		return l, refused(fmt.Errorf("Security Lake is not enabled in %s for this account", region), enable)
+		return l, refused(fmt.Errorf("region %s: Security Lake is not enabled for this account", region), enable)
 	case l.Status == "FAILED":
-		return l, refused(fmt.Errorf("Security Lake in %s is in state FAILED", region), "mend it in the console first: `aws securitylake list-data-lake-exceptions` tells what failed")
+		return l, refused(fmt.Errorf("region %s: Security Lake is in state FAILED", region), "mend it in the console first: `aws securitylake list-data-lake-exceptions` tells what failed")
 	case l.Status != "" && l.Status != "COMPLETED":
-		return l, &Error{Later, fmt.Errorf("Security Lake in %s is in state %s", region, printable(l.Status)), "wait until it is COMPLETED"}
+		return l, &Error{Later, fmt.Errorf("region %s: Security Lake is in state %s", region, printable(l.Status)), "wait until it is COMPLETED"}
 	}
 	return l, nil
 }

@@ -146,7 +146,7 @@ func TestNotEnabled(t *testing.T) {
 	r := one()
 	r.Sources[0].Region = "eu-west-1"
 	_, _, err := a.run(t.Context(), r)
-	problem(t, err, Refused, "not enabled in eu-west-1", "delegated administrator", "create-data-lake")
+	problem(t, err, Refused, "eu-west-1: Security Lake is not enabled", "delegated administrator", "create-data-lake")
 	a.Edit(func(w *awsfake.World) { w.Lakes["us-east-1"].Status = "PENDING" })
 	_, _, err = a.run(t.Context(), one())
 	problem(t, err, Later, "PENDING")

@@ -182,7 +182,7 @@ func TestSetupFailures(t *testing.T) {
 		"name too long":   {"lake: {region: us-east-1}\nsources: [{name: wazuh-of-the-main-site, class: detection_finding}]\n", nil, "", nil, exitConfig, []string{"sources[0].name"}, true},
 		"no crawler role": {"lake: {region: us-east-1}\n", with(), "", nil, exitUsage, []string{"--create-crawler-role makes one"}, false},
 		"denied":          {"lake: {region: us-east-1}\n", with("--create-crawler-role"), "", func(s *awsfake.Server) { s.Deny("ListDataLakes", "securitylake:ListDataLakes") }, exitNoPerm, []string{"allow securitylake:ListDataLakes", "--print cli"}, false},
-		"not enabled":     {"lake: {region: eu-west-1}\n", with("--create-crawler-role"), "", nil, exitConfig, []string{"not enabled in eu-west-1"}, false},
+		"not enabled":     {"lake: {region: eu-west-1}\n", with("--create-crawler-role"), "", nil, exitConfig, []string{"eu-west-1: Security Lake is not enabled"}, false},
 		"not ready": {"lake: {region: us-east-1}\n", with("--create-crawler-role"), "", func(s *awsfake.Server) {
 			s.Edit(func(w *awsfake.World) { w.Lakes["us-east-1"].Status = "INITIALIZED" })
 		}, exitTempFail, []string{"INITIALIZED"}, false},
