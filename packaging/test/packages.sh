@@ -16,7 +16,7 @@ ok "${missing:-all there}"
 if [ ! -e "$cache/tree.ok" ]; then
   mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Component: main' "Codename: bookworm" | head -1)
   rm -rf "$cache/tree"
-  (debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,procps,rpm bookworm "$cache/tree" "$mirror" >"$cache/debootstrap.log" 2>&1 &&
+  (debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,procps,rpm bookworm "$cache/tree" ${mirror:+"$mirror"} >"$cache/debootstrap.log" 2>&1 &&
     touch "$cache/tree.ok") &
   tree=$!
 fi
