@@ -28,6 +28,8 @@ ok "nfpm, S3 server"
 step "build: 1.0.0 twice, 1.1.0"
 pkg=${PACKAGES:-$work/pkg}
 if [ -z "${PACKAGES:-}" ]; then
+  SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+  export SOURCE_DATE_EPOCH # for all of them, also when somebody commits meanwhile
   must env VERSION=1.0.0 packaging/build.sh "$pkg"
   must env ARCHS=amd64 VERSION=1.0.0 packaging/build.sh "$work/again"
   for f in "$work"/again/*; do cmp "$f" "$pkg/${f##*/}" || die "${f##*/} differs between two builds"; done
