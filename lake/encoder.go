@@ -57,7 +57,7 @@ const (
 	// rowGroupGrowth is the largest multiple of RowGroupBytes that the budget of a row group grows to. The footer
 	// has an entry per column and row group: an object of 256 MiB in equal row groups of 16 MiB would carry some
 	// megabytes of footer that every query reads first.
-	rowGroupGrowth = 4
+	rowGroupGrowth = 2
 	// minRowGroupBytes keeps a mistaken option from writing one row group per event.
 	minRowGroupBytes = 4 << 10
 
@@ -71,7 +71,7 @@ const (
 // Encoder writes the events of one object as Parquet to an io.Writer.
 //
 // Events are gathered per column and written as a row group when their uncompressed size reaches a budget:
-// Options.RowGroupBytes at first, then a quarter of what the object holds already, at most four times
+// Options.RowGroupBytes at first, then a quarter of what the object holds already, at most twice
 // RowGroupBytes, or before the dictionary of a column could outgrow its page. Memory is bounded by that budget, with
 // Options.Concurrent twice, plus about a third for pages and the compressed row group. Rows are sorted by time, stably,
 // inside a row group, and no row group begins before the previous one ended (ErrOlder), so the object is sorted as a
@@ -103,6 +103,7 @@ type Encoder struct {
 	groups      int64
 	first, last int64 // time of the earliest and latest event
 	flushed     int64 // time of the latest event in a row group already written
+	trim        bool  // memory goes back at the end of the next row group
 	closed      bool
 	err         error // the first error of the writer below: the object is lost
 
@@ -288,6 +289,16 @@ func (e *Encoder) Flush() error {
 		return err
 	}
 	return e.flush(true)
+}
+
+// Trim writes all but the rows that Write would keep back as a row group and gives the memory of the encoder back: its
+// next event is not expected soon. It can go on at any time.
+func (e *Encoder) Trim() error {
+	if err := e.usable(); err != nil {
+		return err
+	}
+	e.trim = true
+	return e.flush(false)
 }
 
 // Close writes what is left and the footer. It neither syncs nor closes the writer below: the object is complete on

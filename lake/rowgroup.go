@@ -43,8 +43,9 @@ func (e *Encoder) flush(all bool) error {
 		return nil
 	}
 	err := e.write(g, n)
-	g.reset()
 	e.settle(err)
+	g = e.emptied(g)
+	e.group = g
 	if len(e.spare.rows) > 0 {
 		// Back to where the memory is: two groups of full size would be twice of it.
 		e.spare.complete()
@@ -75,8 +76,18 @@ func (e *Encoder) wait() {
 	}
 	err := <-e.writing
 	e.writing = nil
-	e.spare.reset()
+	e.spare = e.emptied(e.spare)
 	e.settle(err)
+}
+
+// emptied returns g without rows, or an empty group in its place.
+func (e *Encoder) emptied(g *group) *group {
+	if e.trim {
+		e.trim = false
+		return newGroup(e.layout)
+	}
+	g.reset()
+	return g
 }
 
 // settle takes note of a row group that was written.

@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -21,7 +20,7 @@ import (
 // parquet.Value after the other: see slot.
 type stage struct {
 	schema  *parquet.Schema
-	buf     bytes.Buffer
+	buf     *chunkBuffer
 	pw      *parquet.GenericWriter[any]
 	slots   []*slot // by leaf, in the encoding of the class; behind them those that alternate names
 	writers []*parquet.ColumnWriter
@@ -30,7 +29,8 @@ type stage struct {
 }
 
 func newStage(l *layout, c *codec) *stage {
-	s := &stage{alternate: make([]int, len(l.leaves))}
+	pool := new(chunkPool)
+	s := &stage{alternate: make([]int, len(l.leaves)), buf: &chunkBuffer{pool: pool}}
 	add := func(lf *leaf, coded bool) {
 		t := &slot{Type: valueType(lf.kind, lf.dict), kind: lf.physical(), coded: coded, bounded: lf.bounded(), maxDef: lf.maxDef, maxRep: lf.maxRep}
 		s.slots = append(s.slots, t)
@@ -56,7 +56,7 @@ func newStage(l *layout, c *codec) *stage {
 		fields[i], group[name] = field{n, name}, n
 	}
 	s.schema = parquet.NewSchema(rootName, ordered{group, fields})
-	s.pw = parquet.NewGenericWriter[any](&s.buf, append(writerOptions(c), s.schema)...)
+	s.pw = parquet.NewGenericWriter[any](s.buf, append(writerOptions(c), s.schema, parquet.ColumnPageBuffers(pool))...)
 	s.writers = s.pw.ColumnWriters()
 	return s
 }
@@ -83,16 +83,13 @@ func (s *stage) move(dst *parquet.GenericWriter[any], source []int, n int64) err
 		return err
 	}
 	defer func() {
-		if s.buf.Cap() > keptCapacity {
-			s.buf = bytes.Buffer{}
-		}
-		s.buf.Reset()
-		s.pw.Reset(&s.buf)
+		s.buf.reset()
+		s.pw.Reset(s.buf)
 		for _, t := range s.slots {
 			t.clear()
 		}
 	}()
-	f, err := parquet.OpenFile(bytes.NewReader(s.buf.Bytes()), int64(s.buf.Len()), parquet.SkipBloomFilters(true), parquet.FileSchema(s.schema))
+	f, err := parquet.OpenFile(s.buf, s.buf.size, parquet.SkipBloomFilters(true), parquet.FileSchema(s.schema))
 	if err != nil {
 		return err
 	}

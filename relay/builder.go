@@ -149,6 +149,13 @@ func (b *builder) add(s *Source, ev *ocsf.Event) error {
 }
 
 func (b *builder) create(key openKey, ms int64) (*object, error) {
+	for _, o := range b.open {
+		if o.source == key.source { // most likely a day that is over: it must not hold a row group in memory until the seal
+			if err := o.encoder.Trim(); err != nil {
+				return nil, fmt.Errorf("write %s: %w", o.info.File, err)
+			}
+		}
+	}
 	name := strconv.Itoa(len(b.objects)) + ".parquet"
 	file, err := b.batch.Create(name)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 )
 
 func main() {
+	keepHeapSmall()
 	ctx, stop := context.WithCancel(context.Background())
 	code := execute(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	stop()
