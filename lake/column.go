@@ -3,7 +3,6 @@ package lake
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/maphash"
 	"slices"
 
 	"wazuh-security-lake/ocsf"
@@ -104,13 +103,13 @@ func (c *column) addNum(row int, rep uint8, v int64) {
 }
 
 // addText adds a text and returns what that takes in memory.
-func (c *column) addText(seed maphash.Seed, row int, rep uint8, v []byte) int64 {
+func (c *column) addText(s *seeds, row int, rep uint8, v []byte) int64 {
 	if c.coded() {
 		if c.row != row+1 {
 			c.mark = len(c.words.ends)
 		}
 		before := len(c.words.ends)
-		ref := c.words.number(seed, v)
+		ref := c.words.number(s, v)
 		c.add(row, rep<<repShift|c.maxDef)
 		c.refs = append(c.refs, ref)
 		if len(c.words.ends) > before {

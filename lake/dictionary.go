@@ -2,61 +2,115 @@ package lake
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
+	"math"
 	"math/bits"
+	"slices"
 )
 
 // dictionary gives each text of a column a number, from 0 in the order of their first use. It copies the text.
 type dictionary struct {
-	ends    []int32  // end of each text in arena
-	arena   []byte   // the texts as a Parquet dictionary page has them
-	hashes  []uint32 // of each text
-	slots   []int32  // open addressing: number + 1; a power of two
-	last    int32    // the number given last
+	ends    []int32 // end of each text in arena
+	arena   []byte  // the texts as a Parquet dictionary page has them
+	slots   []entry // open addressing; a power of two
+	next    []int32 // by text, the one that came after it the last time
+	last    int32   // the number given last
 	longest int
 }
 
-// number returns the number of v.
-func (d *dictionary) number(seed maphash.Seed, v []byte) int32 {
-	if len(d.ends) > 0 && bytes.Equal(d.text(d.last), v) {
-		return d.last
-	}
-	if 2*len(d.ends) >= len(d.slots) {
-		d.grow()
-	}
-	hash := uint32(maphash.Bytes(seed, v))
-	mask := uint32(len(d.slots) - 1)
-	i := hash & mask
-	for ; d.slots[i] != 0; i = (i + 1) & mask {
-		if n := d.slots[i] - 1; d.hashes[n] == hash && bytes.Equal(d.text(n), v) {
+// entry is a text in the slots of a dictionary: its hash above, its number + 1 below; 0 is none.
+type entry uint64
+
+func (x entry) hash() uint32  { return uint32(x >> 32) }
+func (x entry) number() int32 { return int32(x&math.MaxUint32) - 1 }
+
+// number returns the number of v. It looks at what came last, and at what came after that the last time, before it
+// searches: the values of a log repeat, and so do the elements of its lists.
+func (d *dictionary) number(s *seeds, v []byte) int32 {
+	if len(d.ends) > 0 {
+		if bytes.Equal(d.text(d.last), v) {
+			return d.last
+		}
+		if n := d.next[d.last]; bytes.Equal(d.text(n), v) {
 			d.last = n
 			return n
 		}
 	}
-	d.last = int32(len(d.ends))
-	d.slots[i] = d.last + 1
+	if 2*len(d.ends) >= len(d.slots) {
+		d.grow()
+	}
+	hash := s.hash(v)
+	mask := uint32(len(d.slots) - 1)
+	i := hash & mask
+	for ; d.slots[i] != 0; i = (i + 1) & mask {
+		if x := d.slots[i]; x.hash() == hash && bytes.Equal(d.text(x.number()), v) {
+			d.next[d.last] = x.number()
+			d.last = x.number()
+			return d.last
+		}
+	}
+	n := int32(len(d.ends))
+	d.slots[i] = entry(hash)<<32 | entry(n+1)
 	d.arena = appendPlain(d.arena, v)
 	d.ends = append(d.ends, int32(len(d.arena)))
-	d.hashes = append(d.hashes, hash)
+	d.next = append(d.next, 0)
+	d.next[d.last] = n
+	d.last = n
 	d.longest = max(d.longest, len(v))
-	return d.last
+	return n
 }
 
 func (d *dictionary) grow() {
-	d.slots = make([]int32, max(16, 2*len(d.slots)))
-	d.index()
+	old := d.slots
+	d.slots = make([]entry, max(16, 2*len(old)))
+	d.enter(old)
 }
 
-// index enters all texts into the empty slots.
-func (d *dictionary) index() {
+// enter puts entries into the slots.
+func (d *dictionary) enter(entries []entry) {
 	mask := uint32(len(d.slots) - 1)
-	for n, hash := range d.hashes {
-		i := hash & mask
+	for _, x := range entries {
+		if x == 0 {
+			continue
+		}
+		i := x.hash() & mask
 		for d.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
-		d.slots[i] = int32(n) + 1
+		d.slots[i] = x
 	}
+}
+
+// seeds make it nobody's choice which texts collide.
+type seeds struct {
+	long maphash.Seed
+	a, b uint64
+}
+
+func newSeeds() seeds {
+	s := seeds{long: maphash.MakeSeed()}
+	s.a, s.b = maphash.String(s.long, "a"), maphash.String(s.long, "b")
+	return s
+}
+
+// hash hashes short texts, which most are, without a call.
+func (s *seeds) hash(v []byte) uint32 {
+	n := len(v)
+	var a, b uint64
+	switch {
+	case n > 16:
+		return uint32(maphash.Bytes(s.long, v))
+	case n >= 8:
+		a, b = binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[n-8:])
+	case n >= 4:
+		a, b = uint64(binary.LittleEndian.Uint32(v)), uint64(binary.LittleEndian.Uint32(v[n-4:]))
+	case n > 0:
+		a = uint64(v[0])<<16 | uint64(v[n/2])<<8 | uint64(v[n-1])
+	}
+	high, low := bits.Mul64(a^s.a, b^s.b^uint64(n))
+	high, low = bits.Mul64(high^s.b, low^s.a)
+	return uint32(high ^ low)
 }
 
 func (d *dictionary) text(n int32) []byte { return d.plain(n)[lengthBytes:] }
@@ -86,16 +140,18 @@ func (d *dictionary) cut(n int) {
 	if n >= len(d.ends) {
 		return
 	}
-	d.ends, d.hashes, d.last, d.longest = d.ends[:n], d.hashes[:n], 0, 0
+	d.ends, d.next, d.last, d.longest = d.ends[:n], d.next[:n], 0, 0
 	d.arena = d.arena[:0]
 	if n > 0 {
 		d.arena = d.arena[:d.ends[n-1]]
 	}
 	for i := range n {
 		d.longest = max(d.longest, len(d.text(int32(i))))
+		d.next[i] = 0
 	}
+	left := slices.DeleteFunc(slices.Clone(d.slots), func(x entry) bool { return int(x.number()) >= n })
 	clear(d.slots)
-	d.index()
+	d.enter(left)
 }
 
 func (d *dictionary) reset() {
@@ -103,7 +159,7 @@ func (d *dictionary) reset() {
 	if len(d.ends) == 0 {
 		return
 	}
-	d.ends, d.hashes, d.arena = shrink(d.ends), shrink(d.hashes), shrink(d.arena)
+	d.ends, d.next, d.arena = shrink(d.ends), shrink(d.next), shrink(d.arena)
 	d.last, d.longest = 0, 0
 	if len(d.slots) > keptSlots {
 		d.slots = nil

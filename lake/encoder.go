@@ -2,7 +2,6 @@ package lake
 
 import (
 	"fmt"
-	"hash/maphash"
 	"io"
 	"maps"
 	"math"
@@ -91,7 +90,7 @@ type Encoder struct {
 	file    *parquet.GenericWriter[any] // nil before the first row group
 	writing chan error                  // of the row group that is being written concurrently; nil: none is
 	out     countingWriter
-	seed    maphash.Seed
+	seeds   seeds
 	meta    map[string]string
 
 	pending     int64 // uncompressed bytes of the row group that is being written, or whose end nobody waited for
@@ -132,7 +131,7 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 	e := &Encoder{
 		layout: l,
 		opt:    opt,
-		seed:   maphash.MakeSeed(), // no byte of the object depends on it
+		seeds:  newSeeds(), // no byte of the object depends on it
 		group:  newGroup(l),
 		spare:  newGroup(l),
 	}

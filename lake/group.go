@@ -128,7 +128,7 @@ func (g *group) take(src *group, rows []int32, e *Encoder) {
 		}
 		if to.coded() {
 			for j, ref := range to.refs[before:] {
-				to.refs[before+j] = to.words.number(e.seed, from.words.text(ref))
+				to.refs[before+j] = to.words.number(&e.seeds, from.words.text(ref))
 			}
 			g.full = g.full || to.words.size() > dictionaryMax
 		}

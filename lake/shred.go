@@ -51,7 +51,7 @@ func (e *Encoder) attribute(a *attr, v *ocsf.Value, row int, rep, def uint8) err
 // text adds a text to a column.
 func (e *Encoder) text(column, row int, rep uint8, v []byte) {
 	c := &e.columns[column]
-	e.buffered += c.addText(e.seed, row, rep, v)
+	e.buffered += c.addText(&e.seeds, row, rep, v)
 	if c.words.size() > dictionaryMax {
 		e.full = true
 	}
