@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"wazuh-security-lake/lake"
-	"wazuh-security-lake/ocsf"
 	"wazuh-security-lake/spool"
 	"wazuh-security-lake/tailer"
 )
@@ -68,6 +67,10 @@ type Options struct {
 	MaxWait       time.Duration
 	MaxObjectSize int64 // an object that reaches it seals the batch at once
 
+	// Judges is how many goroutines map lines side by side while a batch is under construction; 0 and 1: the caller alone.
+	// The outcome is the same. The daemon has one: it shares its host.
+	Judges int
+
 	Wake     <-chan struct{} // new data may be there
 	Clock    Clock
 	Log      *slog.Logger
@@ -82,8 +85,9 @@ type Options struct {
 type Relay struct {
 	opt       Options
 	build     *builder
-	alert     ocsf.Alert
-	held      *held // what could not be taken while the store was full
+	judge     *judge
+	bench     *bench // nil until it is needed
+	held      *held  // what could not be taken while the store was full
 	committed tailer.Position
 	started   bool      // the place of the very first start is committed
 	stalled   time.Time // when Stalled was last called
@@ -110,11 +114,8 @@ func New(opt Options) *Relay {
 	if opt.Sealed == nil {
 		opt.Sealed = func(spool.Manifest) {}
 	}
-	for _, s := range opt.Sources {
-		s.prepare()
-	}
 	r := &Relay{opt: opt, committed: opt.Position, started: !opt.Position.IsZero(), flush: make(chan chan error)}
-	r.build = newBuilder(&r.opt)
+	r.judge, r.build = newJudge(&r.opt), newBuilder(&r.opt)
 	return r
 }
 

@@ -15,14 +15,6 @@ type Source struct {
 	Destination string        // s3://bucket or file:///dir: pinned in the manifest of every object
 	Contract    lake.Contract // the prefix below the destination
 	Mapping     ocsf.Options
-
-	mapper *ocsf.Mapper
-	event  *ocsf.Event
-}
-
-func (s *Source) prepare() {
-	s.mapper = ocsf.NewMapper(s.Class, s.Mapping)
-	s.event = ocsf.NewEvent(s.Class)
 }
 
 func (s *Source) partition(ms int64) lake.Partition {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"wazuh-security-lake/lake"
 	"wazuh-security-lake/ocsf"
 	"wazuh-security-lake/spool"
 	"wazuh-security-lake/tailer"
@@ -38,7 +37,10 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		}
 		r.held = nil
 	}
-	for range passLines {
+	for i := range passLines {
+		if r.opt.Judges > 1 && !r.build.empty() {
+			return r.passAhead(ctx, now, passLines-i)
+		}
 		var h held
 		h.line, err = r.opt.Lines.Next(ctx)
 		switch {
@@ -112,7 +114,10 @@ func (r *Relay) hold(h *held, err error) error {
 }
 
 // take brings one line or gap into the batch.
-func (r *Relay) take(h *held, now time.Time) error {
+func (r *Relay) take(h *held, now time.Time) error { return r.takeJudged(h, nil, now) }
+
+// takeJudged brings one line, whose fate is f unless that is nil, or one gap into the batch.
+func (r *Relay) takeJudged(h *held, f *fate, now time.Time) error {
 	if h.gap != nil {
 		if err := r.build.begin(now, false); err != nil {
 			return err
@@ -131,45 +136,22 @@ func (r *Relay) take(h *held, now time.Time) error {
 	r.build.note(l)
 	r.taken.lines++
 	r.taken.bytes += l.To - l.From
-	return r.relay(l, now)
-}
-
-// relay decides the fate of one line: filtered, rejected, or a row.
-func (r *Relay) relay(l *tailer.Line, now time.Time) error {
 	if l.Reject != "" {
 		return r.build.reject(l, l.Reject, "")
 	}
-	if err := r.alert.Parse(l.Data); err != nil {
-		return r.rejectError(l, err)
+	if f == nil {
+		decided := r.judge.decide(l.Data, now)
+		f = &decided
 	}
-	if reason, ok := r.opt.Filter.Ships(&r.alert); !ok {
-		r.build.filter(reason)
+	switch {
+	case f.err != nil:
+		return r.rejectError(l, f.err)
+	case f.filtered != "":
+		r.build.filter(f.filtered)
 		return nil
 	}
-	for _, s := range r.opt.Sources {
-		if !s.Match.Alert(&r.alert) {
-			continue
-		}
-		err := s.mapper.Map(&r.alert, now, s.event)
-		if errors.Is(err, ocsf.ErrOtherClass) {
-			continue
-		}
-		if err == nil {
-			err = ocsf.Check(s.event)
-		}
-		if err != nil {
-			return r.rejectError(l, err)
-		}
-		if r.opt.Skip != nil && r.opt.Skip(s.Name, lake.DateOf(s.event.Time)) {
-			r.build.filter("delivered_before")
-			return nil
-		}
-		r.taken.last = s.event.Time
-		return r.build.add(s, s.event)
-	}
-	// Only a conversion to a class for special alerts gets here: a daemon's last source takes everything.
-	r.build.filter("other_class")
-	return nil
+	r.taken.last = f.event.Time
+	return r.build.add(f.source, f.event)
 }
 
 // rejectError turns the mapper's or the checker's verdict into a reject.

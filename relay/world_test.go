@@ -165,15 +165,23 @@ func source(name string, c *ocsf.Class) *relay.Source {
 	return &relay.Source{Name: name, Class: c, Region: "us-east-1", AccountID: "123456789012", Destination: "s3://lake"}
 }
 
-// bubble runs test with a relay that has found an empty input. change may adapt its options first.
+// bubble runs test with a relay that has found an empty input, as the daemon has it and as a conversion has it: with
+// several judges, and row groups written beside. change may adapt its options first.
 func bubble(t *testing.T, change func(*relay.Options, *spool.Options), test func(w *world)) {
+	t.Helper()
+	t.Run("one goroutine", func(t *testing.T) { bubbleOf(t, 1, change, test) })
+	t.Run("several", func(t *testing.T) { bubbleOf(t, 3, change, test) })
+}
+
+func bubbleOf(t *testing.T, judges int, change func(*relay.Options, *spool.Options), test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, input: &script{}, fs: faultfs.New(), wake: make(chan struct{}, 1), done: make(chan error, 1), log: &journal{}}
 		opt := relay.Options{
 			Lines: w.input, Sources: []*relay.Source{source("wazuh", detection(t))}, Node: "n", Instance: "i",
 			Interval: time.Minute, MaxObjectSize: 1 << 30, Wake: w.wake, Clock: w, Log: slog.New(w.log),
-			Encoder: lake.Options{ToolVersion: "test"},
+			Encoder: lake.Options{ToolVersion: "test", Concurrent: judges > 1, Presses: new(lake.Presses)},
+			Judges:  judges,
 			Sealed: func(m spool.Manifest) {
 				w.mu.Lock()
 				defer w.mu.Unlock()

@@ -99,7 +99,7 @@ func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sourc
 	in := &endingLines{Lines: lines, end: cancel}
 	r := relay.New(relay.Options{
 		Lines: in, Store: store, Sources: sources, Filter: filter, Encoder: encoder, Node: node, Instance: "convert",
-		Interval: time.Duration(1<<62 - 1), MaxObjectSize: d.Batch.MaxObjectSize.Bytes(), Clock: realClock{},
+		Interval: time.Duration(1<<62 - 1), MaxObjectSize: d.Batch.MaxObjectSize.Bytes(), Clock: realClock{}, Judges: runtime.GOMAXPROCS(0),
 	})
 	if err := errors.Join(r.Run(reading), in.err); err != nil {
 		return err
