@@ -489,3 +489,44 @@ func TestOneAtATime(t *testing.T) {
 	}
 	w.must(first.Close())
 }
+
+// A quarantined batch is a gap; read again it is closed, and must not be requeued. A job's own quarantine is one too.
+func TestQuarantineIsAGap(t *testing.T) {
+	w := newWorld(t)
+	w.threeDays()
+	h14 := w.head(filepath.Join(w.log.DatedDir, day14+".gz"))
+	all := spool.Range{File: day14, Head: h14.Hash, To: int64(len(alerts("a", 10)))}
+	w.batch(spool.Manifest{}, tailer.Position{File: day14, Floor: "-"})
+	quarantine := func(dir string, r spool.Range) {
+		t.Helper()
+		s, err := spool.Open(dir, spool.Options{})
+		w.must(err)
+		b, err := s.Begin()
+		w.must(err)
+		f, err := b.Create("0.parquet")
+		w.must(err)
+		_, err = f.Write([]byte("x"))
+		w.must(errors.Join(err, f.Close()))
+		position, err := json.Marshal(tailer.Position{File: day16, Floor: part15})
+		w.must(err)
+		w.must(b.Commit(spool.Manifest{Position: position, Ranges: []spool.Range{r}, Counts: spool.Counts{Read: 10, Shipped: 10}, Objects: []spool.Object{{File: "0.parquet", Rows: 10}}}))
+		w.must(s.Quarantine(b.Seq(), "bad"))
+		w.must(s.Close())
+	}
+	quarantine(w.state, all)
+	w.want(Gaps(w.known(), w.tree()), fmt.Sprintf("%s 0 %d", day14, all.To))
+	if again, err := Reshipped(w.state, 2); again || err != nil {
+		t.Errorf("before: got %v, %v", again, err)
+	}
+	if res := w.run(Gaps(w.known(), w.tree()), options()); res.Counts.Shipped != 10 {
+		t.Errorf("got %+v", res)
+	}
+	if again, err := Reshipped(w.state, 2); !again || err != nil {
+		t.Errorf("after: got %v, %v", again, err)
+	}
+	w.want(Gaps(w.known(), w.tree()))
+
+	h15 := w.head(filepath.Join(w.log.DatedDir, day15))
+	quarantine(filepath.Join(Dir(w.state), "older", "01"), spool.Range{File: day15, Head: h15.Hash, To: all.To})
+	w.want(Gaps(w.known(), w.tree()), fmt.Sprintf("%s 0 %d", day15, all.To))
+}
