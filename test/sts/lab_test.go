@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/minio/madmin-go/v3"
+	miniocredentials "github.com/minio/minio-go/v7/pkg/credentials"
 
 	"wazuh-security-lake/lake"
 	"wazuh-security-lake/spool"
@@ -107,7 +108,7 @@ func newLab(t *testing.T) *lab {
 	})
 	l.s3 = l.api("http://"+l.minio, credentials.NewStaticCredentialsProvider(root, rootSecret, ""))
 	var err error
-	if l.admin, err = madmin.New(l.minio, root, rootSecret, false); err != nil {
+	if l.admin, err = madmin.NewWithOptions(l.minio, &madmin.Options{Creds: miniocredentials.NewStaticV4(root, rootSecret, "")}); err != nil {
 		t.Fatal(err)
 	}
 	l.eventually("MinIO is ready", func() error {
