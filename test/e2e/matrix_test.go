@@ -26,14 +26,14 @@ type outage struct {
 	heal   func(w *world)
 	health string // of the source while it lasts
 	// spared are the keys that the fault does not concern: they must arrive while it lasts.
-	spared   func(key string) bool
-	config   string // further lines of the lake section
-	named    bool   // the endpoint is a name, in a /etc/hosts of the daemon's own
-	sources  string // one source when empty
-	role     bool   // the writer assumes a role, at the proxy
-	tls      bool
-	writer   bool // the daemon has no credentials of root's, a bucket policy decides
-	batches  int  // that pile up meanwhile; three when zero
+	spared  func(key string) bool
+	config  string // further lines of the lake section
+	named   bool   // the endpoint is a name, in a /etc/hosts of the daemon's own
+	sources string // one source when empty
+	role    bool   // the writer assumes a role, at the proxy
+	tls     bool
+	writer  bool // the daemon has no credentials of root's, a bucket policy decides
+	batches int  // that pile up meanwhile; three when zero
 }
 
 // verdict is what came of a row.
