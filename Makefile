@@ -17,7 +17,7 @@ race:
 	CGO_ENABLED=1 go test -race ./tailer/... ./spool/... ./relay/... ./uploader/... ./ossec-integration/...
 
 # Everything with real parts: a real S3 server, the daemon as a process, two independent Parquet readers.
-# Needs Go, Node, npm and python3; SHARED names the folder with the corpus and the OCSF judge, if there is one.
+# Needs Go, Node, npm, python3 and tmux; SHARED names the folder with the corpus and the OCSF judge, if there is one.
 e2e:
 	test/e2e.sh
 

@@ -177,8 +177,11 @@ func lasting(d time.Duration) string {
 // size is a number of bytes with one decimal: what people compare, not what a configuration file takes.
 func size(n int64) string {
 	const step = 1024
-	if n < step {
-		return fmt.Sprint(n)
+	switch {
+	case n == 0:
+		return "0"
+	case n < step:
+		return fmt.Sprintf("%d B", n)
 	}
 	value, unit := float64(n), ""
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {
@@ -187,7 +190,7 @@ func size(n int64) string {
 			break
 		}
 	}
-	return strings.Replace(fmt.Sprintf("%.1f%s", value, unit), ".0", "", 1)
+	return strings.Replace(fmt.Sprintf("%.1f %s", value, unit), ".0", "", 1)
 }
 
 func number(f float64) string {
