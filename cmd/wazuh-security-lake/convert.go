@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sort"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -242,14 +243,11 @@ func showProgress(ctx context.Context, w io.Writer, lines *fileLines, files []st
 
 // bar draws done of total in 30 cells.
 func bar(done, total int64) string {
-	const cells = 30
-	n := int(min(done, total) * cells / max(total, 1))
-	b := make([]rune, cells)
-	for i := range b {
-		b[i] = '░'
-		if i < n {
-			b[i] = '█'
-		}
-	}
-	return fmt.Sprintf("%s %3d %%", string(b), min(done, total)*100/max(total, 1))
+	return fmt.Sprintf("%s %3d %%", cells(done, total, 30), min(done, total)*100/max(total, 1))
+}
+
+// cells draws done of total in n cells.
+func cells(done, total int64, n int) string {
+	full := int(min(done, total) * int64(n) / max(total, 1))
+	return strings.Repeat("█", full) + strings.Repeat("░", n-full)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -16,17 +17,42 @@ import (
 )
 
 func newInspect(g *global) *cobra.Command {
-	var asJSON, rows, columns, schema bool
+	var asJSON, columns, schema bool
 	var limit int64
+	var rows string
+	var top []string
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.parquet...",
-		Short: "Look into Parquet files: row groups, encodings, metadata, rows",
-		Args:  cobra.MinimumNArgs(1),
+		Short: "Look into Parquet files: row groups, encodings, metadata, rows, most frequent values",
+		Long: `Look into Parquet files, without any query engine.
+
+  inspect --rows 20 FILE...                  the first 20 rows of each file as JSON lines
+  inspect --top rule,agent,technique,source-ip DIR
+                                             what is most frequent in the objects of a lake directory (below ext/), or in files
+Counts of --top are exact up to 20,000 different values; beyond that the rarest share their counters, and the memory stays
+the same.`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
+			if len(top) > 0 {
+				if limit == 0 {
+					limit = 10
+				}
+				return inspectTop(g.std.out, files, top, int(limit), asJSON)
+			}
+			if rows == allRows && len(files) > 1 {
+				files = takeNumber(files, &rows)
+			}
+			if rows != "" && rows != allRows {
+				n, err := strconv.ParseInt(rows, 10, 64)
+				if err != nil || n <= 0 {
+					return fail(exitUsage, "write --rows, or --rows=20", fmt.Errorf("--rows %q is not a number", rows))
+				}
+				limit = n
+			}
 			for _, name := range files {
 				if err := withParquet(name, func(f *os.File, size int64) error {
 					switch {
-					case rows:
+					case rows != "":
 						return printRows(g.std.out, f, size, limit)
 					case asJSON:
 						info, err := lake.Inspect(f, size)
@@ -46,11 +72,28 @@ func newInspect(g *global) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "everything the footer and the page headers say, as JSON")
-	cmd.Flags().BoolVar(&rows, "rows", false, "print the rows as JSON lines, nulls left out")
-	cmd.Flags().Int64Var(&limit, "limit", 0, "with --rows: at most this many; 0 is all")
+	cmd.Flags().StringVar(&rows, "rows", "", "print that many rows of each file, or all, as JSON lines, nulls left out")
+	cmd.Flags().Lookup("rows").NoOptDefVal = allRows
+	cmd.Flags().StringSliceVar(&top, "top", nil, "count the most frequent of these: "+strings.Join(topDimensions(), ", "))
+	cmd.Flags().Int64Var(&limit, "limit", 0, "with --rows: at most this many, 0 is all; with --top: that many of each, 10 by default")
 	cmd.Flags().BoolVar(&columns, "columns", false, "list every column that has values")
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the schema")
 	return cmd
+}
+
+// allRows is the value of --rows without a number.
+const allRows = "all"
+
+// takeNumber lets people write --rows 20 FILE: a flag that may stand alone takes its value only after a =.
+func takeNumber(files []string, rows *string) []string {
+	if _, err := strconv.ParseInt(files[0], 10, 64); err != nil {
+		return files
+	}
+	if _, err := os.Stat(files[0]); err == nil {
+		return files // a file of that name
+	}
+	*rows = files[0]
+	return files[1:]
 }
 
 // withParquet opens a file and gives a reading error its exit code.
