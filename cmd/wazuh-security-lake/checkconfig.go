@@ -23,6 +23,7 @@ All faults are named at once. Nothing but the file and the environment is looked
 			if err := config.Print(g.std.out, loaded); err != nil {
 				return err
 			}
+			fmt.Fprintf(g.std.out, "# objects: %s (batch.interval %s); convert --estimate FILE works out the rest\n", configuredObjects(loaded.Config.Batch), loaded.Config.Batch.Interval)
 			for _, n := range loaded.Notices {
 				fmt.Fprintln(g.std.err, "notice: "+n)
 			}

@@ -25,7 +25,7 @@ import (
 type convertFlags struct {
 	out, class, version, source, region, account, node string
 	rawData                                            string
-	json                                               bool
+	json, estimate                                     bool
 }
 
 func newConvert(g *global) *cobra.Command {
@@ -35,11 +35,20 @@ func newConvert(g *global) *cobra.Command {
 		Short: "Convert alert files to the layout of the lake, without a daemon and without AWS",
 		Long: `Convert alert files (NDJSON, plain or .gz, - is standard input) to Parquet under DIR, in the layout of
 Security Lake: ext/<source>/region=/accountId=/eventDay=. Lines that cannot become an event go to DIR/rejects with
-their reason. Run again over the same files it writes the same objects under the same names.`,
+their reason. Run again over the same files it writes the same objects under the same names.
+
+With --estimate nothing is written: it says how many alerts, bytes, objects and requests a day the configuration (or, without
+one, the defaults and the flags) would make of alerts like these.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
+			if f.estimate {
+				return runEstimate(ctx, g, f, files)
+			}
+			if f.out == "" {
+				return fail(exitUsage, "see convert --help", errors.New("name the directory to write to: -o DIR, or ask for --estimate"))
+			}
 			return runConvert(ctx, g, f, files)
 		},
 	}
@@ -52,7 +61,7 @@ their reason. Run again over the same files it writes the same objects under the
 	cmd.Flags().StringVar(&f.node, "node", "convert", "node name in the object names")
 	cmd.Flags().StringVar(&f.rawData, "raw-data", config.RawFullLog, "raw_data: full_log, alert or none")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the summary as JSON")
-	_ = cmd.MarkFlagRequired("output") // fails only for a flag that does not exist
+	cmd.Flags().BoolVar(&f.estimate, "estimate", false, "write nothing: alerts, bytes, objects and requests a day for the configuration")
 	return cmd
 }
 
