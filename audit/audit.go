@@ -19,91 +19,6 @@ import (
 	"wazuh-security-lake/tailer"
 )
 
-// State is what is known of a run of bytes.
-type State string
-
-// The states of a run of bytes; see the package comment.
-const (
-	Delivered State = "delivered"
-	Waiting   State = "waiting"
-	Gap       State = "gap"
-	NotOurs   State = "not ours"
-	Unread    State = "unread"
-	Missing   State = "missing"
-	Twice     State = "twice"
-)
-
-// difference reports whether a state is a fault of the day.
-func (s State) difference() bool { return s == Gap || s == Missing || s == Twice }
-
-// Part is a run of bytes of a file in one state.
-type Part struct {
-	From  int64 `json:"from"`
-	To    int64 `json:"to"`
-	State State `json:"state"`
-	Lines int64 `json:"lines"`
-	// Batches name who has the bytes, when more than one does.
-	Batches []string `json:"batches,omitempty"`
-}
-
-// FileReport is one file of the day.
-type FileReport struct {
-	Name    string `json:"name"`
-	Archive bool   `json:"archive"`
-	Live    bool   `json:"live"`
-	Size    int64  `json:"size"` // of the content
-	Lines   int64  `json:"lines"`
-	// Sum is ok, differs, or none when monitord has left no .sum.
-	Sum   string `json:"sum"`
-	Parts []Part `json:"parts"`
-}
-
-// Difference is one thing that does not agree.
-type Difference struct {
-	Kind   string `json:"kind"` // a State, or one of the Kind constants
-	File   string `json:"file,omitempty"`
-	From   int64  `json:"from,omitempty"`
-	To     int64  `json:"to,omitempty"` // -1: not known
-	Batch  string `json:"batch,omitempty"`
-	Key    string `json:"key,omitempty"`
-	Detail string `json:"detail"`
-}
-
-// Kinds of Difference besides the states of bytes.
-const (
-	KindFileGone     = "file gone"
-	KindTruncated    = "truncated"
-	KindChanged      = "changed"
-	KindDamaged      = "damaged"
-	KindSum          = "sum"
-	KindLines        = "lines"
-	KindLedger       = "ledger"
-	KindObjectGone   = "object gone"
-	KindObjectSize   = "object size"
-	KindObjectAlien  = "object unknown"
-	kindRowsOfObject = "rows"
-)
-
-// Report is what an audit of a day found.
-type Report struct {
-	Day     string          `json:"day"`
-	Files   []FileReport    `json:"files"`
-	Lines   map[State]int64 `json:"lines"` // of the files of the day
-	Bytes   map[State]int64 `json:"bytes"`
-	Batches int             `json:"batches"` // that touch the day
-	// Account is of these batches as a whole, also of their lines of the days before and after.
-	Account     spool.Account `json:"account"`
-	Objects     *ObjectReport `json:"objects,omitempty"`
-	Differences []Difference  `json:"differences"`
-
-	of day
-}
-
-func (r *Report) differ(d Difference) { r.Differences = append(r.Differences, d) }
-
-// Unread is how many bytes of the day the daemon has not read yet.
-func (r *Report) Unread() int64 { return r.Bytes[Unread] }
-
 // ErrInbox means that the daemon read alerts from the inbox: its ranges are of segments that are gone, and nothing connects
 // them with bytes of Wazuh's files.
 var ErrInbox = errors.New("alerts came through the inbox: the ledger names bytes of its segments, not of Wazuh's files")
@@ -202,6 +117,7 @@ func (a *auditor) collect() error {
 			a.differ(Difference{Kind: KindLedger, File: path.Join(filepath.ToSlash(h.Dir), "ledger"), Detail: fmt.Sprintf("%d lines of the ledger do not match their checksum", h.Bad)})
 		}
 		prev := uint64(0)
+		touching := a.day.touching(h)
 		for _, p := range h.Past {
 			m := p.Manifest
 			if m == nil {
@@ -211,7 +127,7 @@ func (a *auditor) collect() error {
 			if err := a.throughInbox(h, m); err != nil {
 				return err
 			}
-			touches := slices.ContainsFunc(m.Ranges, func(r spool.Range) bool { return a.day.ofDay(r.File) })
+			touches := touching[p.Seq]
 			if m.Prev > prev && touches {
 				a.differ(Difference{Kind: KindLedger, Batch: batchName(h, p.Seq), Detail: fmt.Sprintf("follows batch %d, of which there is no ledger line", m.Prev)})
 			}
@@ -264,6 +180,19 @@ func (d day) ofDay(name string) bool {
 		return of.Equal(d.Time)
 	}
 	return strings.HasPrefix(name, strings.TrimSuffix(filepath.Base(tailer.FirstName(d.Time)), ".json"))
+}
+
+// touching are the batches that read a file of the day, or took over rejected lines of one that did.
+func (d day) touching(h backfill.History) map[uint64]bool {
+	out := make(map[uint64]bool)
+	for _, p := range h.Past {
+		m := p.Manifest
+		if m != nil && (slices.ContainsFunc(m.Ranges, func(r spool.Range) bool { return d.ofDay(r.File) }) ||
+			m.Replay != nil && slices.ContainsFunc(m.Replay.Batches, func(seq uint64) bool { return out[seq] })) {
+			out[p.Seq] = true
+		}
+	}
+	return out
 }
 
 // split picks the files of the day, and those of other days that its batches have read.
@@ -464,74 +393,6 @@ func (a *auditor) gone(own []tailer.DatedFile) {
 			d.Kind, d.Detail = KindChanged, "was read up to this byte, and begins with another line now"
 		}
 		a.differ(d)
-	}
-}
-
-// credit adds the lines of a scanned file to the batches that read them.
-func credit(c *content, on []*claim) {
-	for _, cl := range on {
-		cl.batch.lines += c.count(cl.r.From, cl.r.To)
-		cl.counted = cl.r.To <= c.size
-	}
-}
-
-// countLines counts the lines of a file of another day for the batches that read both.
-func (a *auditor) countLines(ctx context.Context, f tailer.DatedFile) error {
-	looked, err := backfill.Look(f.Path, f.Name)
-	if err != nil {
-		return err
-	}
-	on := a.claimsOf(spool.Range{File: f.Name, Head: looked.Head.Hash})
-	var bounds []int64
-	for _, c := range on {
-		bounds = append(bounds, c.r.From, c.r.To)
-	}
-	c, err := scan(ctx, f.Path, bounds, nil)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", f.Name, err)
-	}
-	credit(&c, on)
-	return nil
-}
-
-// checkBatches holds what was counted in the files against what the batches counted, and adds their account up.
-func (a *auditor) checkBatches() {
-	sum := &a.report.Account
-	for _, b := range a.batches {
-		a.report.Batches++
-		c := b.m.Counts
-		sum.Read += c.Read
-		sum.Filtered += c.Filtered
-		sum.Rejected += c.Rejected
-		if b.fate == spool.Waiting {
-			sum.Pending += c.Shipped
-		} else {
-			sum.Shipped += c.Shipped
-		}
-		// A file that is gone or shorter is named already; its lines cannot be counted.
-		if !slices.ContainsFunc(b.reads, func(c *claim) bool { return !c.counted }) && b.lines != c.Read {
-			a.differ(Difference{Kind: KindLines, Batch: b.name, Detail: fmt.Sprintf("its ranges hold %d lines, it counted %d", b.lines, c.Read)})
-		}
-		rows := int64(0)
-		for _, o := range b.m.Objects {
-			rows += o.Rows
-		}
-		if rows != c.Shipped {
-			a.differ(Difference{Kind: kindRowsOfObject, Batch: b.name, Detail: fmt.Sprintf("its objects hold %d rows, it counted %d", rows, c.Shipped)})
-		}
-	}
-	for _, h := range a.k.Histories {
-		for _, p := range h.Past {
-			if p.Fate != spool.SetAside || p.Manifest == nil || !slices.ContainsFunc(p.Manifest.Ranges, func(r spool.Range) bool { return a.day.ofDay(r.File) }) {
-				continue
-			}
-			a.report.Batches++
-			c := p.Manifest.Counts
-			sum.Read += c.Read
-			sum.Filtered += c.Filtered
-			sum.Rejected += c.Rejected
-			sum.Quarantined += c.Shipped
-		}
 	}
 }
 

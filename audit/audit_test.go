@@ -341,6 +341,12 @@ func TestObjects(t *testing.T) {
 			}
 		})
 	}
+	k.Histories[0].Past = append(k.Histories[0].Past, spool.Past{Seq: 8, Fate: spool.Delivered, Manifest: &spool.Manifest{Seq: 8, Instance: "abc",
+		Replay: &spool.Replay{Batches: []uint64{1}}, Objects: []spool.Object{object(8)}}})
+	r := &Report{of: day{time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC)}}
+	if err := Objects(context.Background(), k, r, &store{sizes: map[string]int64{key(1): 10}, whole: true}); err != nil || len(r.Differences) != 1 || r.Differences[0].Key != key(8) {
+		t.Errorf("the object of a replay: got %v, %v", r.Differences, err)
+	}
 	refused := errors.New("refused")
 	if err := Objects(context.Background(), k, &Report{of: day{time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC)}}, &store{err: refused}); !errors.Is(err, refused) {
 		t.Errorf("got %v, want the refusal", err)

@@ -37,15 +37,15 @@ func Objects(ctx context.Context, k *backfill.Known, r *Report, store Store) err
 	known := make(map[string]bool)
 	newest := make(map[string]uint64) // batch, by instance
 	for _, h := range k.Histories {
+		touching := r.of.touching(h)
 		for _, p := range h.Past {
 			if p.Manifest == nil {
 				continue
 			}
 			newest[p.Manifest.Instance] = max(newest[p.Manifest.Instance], p.Seq)
-			touches := slices.ContainsFunc(p.Manifest.Ranges, func(g spool.Range) bool { return r.of.ofDay(g.File) })
 			for _, o := range p.Manifest.Objects {
 				known[o.Key] = true
-				if !touches || p.Fate == spool.Waiting || p.Fate == spool.SetAside && !slices.Contains(p.Files, o.File) {
+				if !touching[p.Seq] || p.Fate == spool.Waiting || p.Fate == spool.SetAside && !slices.Contains(p.Files, o.File) {
 					continue
 				}
 				d := directory{o.Destination, o.Source, path.Dir(o.Key)}

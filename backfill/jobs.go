@@ -154,6 +154,7 @@ func Account(state string) (spool.Account, error) {
 		sum.Rejected += a.Rejected
 		sum.Quarantined += a.Quarantined
 		sum.Pending += a.Pending
+		sum.Replayed += a.Replayed
 	}
 	return sum, nil
 }

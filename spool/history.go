@@ -78,7 +78,7 @@ func history(fsys FS, dir string) (past []Past, bad int, err error) {
 		_, n, err := l.scanLedger(month, false, func(e Entry) {
 			p := Past{Seq: e.Seq, Fate: Delivered, Manifest: lean(e.Manifest)}
 			switch {
-			case e.State == Quarantined && (e.Reread || len(e.Gaps) > 0): // without either, everything had been acknowledged
+			case e.State == Quarantined && (e.Reread || len(e.Gaps) > 0 || e.Lines > 0): // else everything had been acknowledged
 				p.Fate, p.Gaps, p.Files, p.Reread = SetAside, e.Gaps, e.Delivered, e.Reread
 			case e.State == Requeued:
 				p.Fate = Waiting

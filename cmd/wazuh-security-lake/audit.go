@@ -165,6 +165,9 @@ func printAudit(w io.Writer, r *audit.Report) error {
 	a := r.Account
 	fmt.Fprintf(w, "\n%d batches touch this day: read %d = shipped %d + filtered %d + rejected %d + quarantined %d + pending %d\n",
 		r.Batches, a.Read, a.Shipped, a.Filtered, a.Rejected, a.Quarantined, a.Pending)
+	if r.Replayed > 0 {
+		fmt.Fprintf(w, "%d rejected lines were shipped since by `rejects replay`, of this day and perhaps of others\n", r.Replayed)
+	}
 	if o := r.Objects; o != nil {
 		fmt.Fprintf(w, "%d objects looked for in %d partitions\n", o.Checked, o.Directories)
 		if !o.Listed {

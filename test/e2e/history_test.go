@@ -284,7 +284,7 @@ func TestBackfillKilledAndRepeated(t *testing.T) {
 	n := l.node("n1", "manager-1", noon)
 	total, _ := n.days(alerts[:2500], 24)
 	begun := time.Now()
-	n.backfill(nil, "--to", "2026-01-02")
+	n.backfill(context.Background(), "--to", "2026-01-02")
 	whole := time.Since(begun) * 6 // on this machine at this moment, two workers
 	r := rand.New(rand.NewPCG(uint64(begun.UnixNano()), 1))
 	kills := 0
@@ -327,9 +327,6 @@ func TestBackfillKilledAndRepeated(t *testing.T) {
 // backfill runs one; when ctx ends it is killed with SIGKILL. It returns the exit code, -1 after a kill.
 func (n *node) backfill(ctx context.Context, args ...string) int {
 	n.lab.t.Helper()
-	if ctx == nil {
-		ctx = context.Background()
-	}
 	cmd := exec.CommandContext(ctx, built.daemon, append([]string{"backfill", "-c", n.config}, args...)...)
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+access, "AWS_SECRET_ACCESS_KEY="+secret, "TZ=UTC")
 	out, err := printed.combined(cmd)
