@@ -16,3 +16,18 @@ ok "three alerts from user wazuh through the inbox, under the hardened unit"
 box systemctl stop $name
 file_lake
 must box systemctl start $name
+
+step "doctor, flush, drain by root"
+must box $name doctor
+ok "doctor: nothing failed"
+write 50
+sleep 1
+must box $name flush
+unwrite
+must box $name drain
+within 10 active inactive || die "started again after a drain"
+[ "$(box systemctl show -P ExecMainStatus $name)" = 0 ] || die "exit $(box systemctl show -P ExecMainStatus $name)"
+all_there
+box find /var/lib/$name ! -user $name -o ! -group $name | grep . && die "files of root in the state directory"
+ok "shipped all, exit 0, not started again"
+must box systemctl start $name
