@@ -32,7 +32,8 @@ common=$stage/common
 mkdir -p "$common/man"
 cp -R packaging/systemd packaging/monitoring packaging/deb packaging/rpm packaging/config.yaml packaging/copyright packaging/lintian-overrides docs/OPERATIONS.md docs/AWS.md "$common"
 sed -e "s/@VERSION@/$VERSION/" -e "s/@MAINTAINER@/$MAINTAINER/" -e "s/@DATE@/$(date -u -R -d "@$SOURCE_DATE_EPOCH")/" packaging/changelog.in >"$common/changelog"
-compile "$(go env GOHOSTARCH)" "$stage/native" ./cmd/wazuh-security-lake "-X main.version=$VERSION"
+host=$(go env GOHOSTARCH)
+compile "$host" "$stage/native" ./cmd/wazuh-security-lake "-X main.version=$VERSION"
 "$stage/native" man "$common/man"
 cp packaging/man/*.[15] "$common/man"
 for shell in bash zsh fish; do "$stage/native" completion "$shell" >"$common/completion.$shell"; done
@@ -41,7 +42,11 @@ find "$common/man" "$common/changelog" -type f -exec gzip -9n {} +
 package() { # GOARCH
   local arch=$1 tree=$stage/$1 size format
   cp -R "$common" "$tree"
-  compile "$arch" "$tree/wazuh-security-lake" ./cmd/wazuh-security-lake "-X main.version=$VERSION"
+  if [ "$arch" = "$host" ]; then
+    cp "$stage/native" "$tree/wazuh-security-lake"
+  else
+    compile "$arch" "$tree/wazuh-security-lake" ./cmd/wazuh-security-lake "-X main.version=$VERSION"
+  fi
   compile "$arch" "$tree/custom-security-lake" ./ossec-integration
   size=$(stat -c %s "$tree/wazuh-security-lake")
   if [ "$size" -ge $limit ]; then
