@@ -55,8 +55,13 @@ func SpoolDirs(state string) ([]string, error) {
 // process that holds it. The directory is made if it is not there.
 func Lock(state string) (io.Closer, error) {
 	dir := Dir(state)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("make backfill directory: %w", err)
+	if err := os.MkdirAll(filepath.Dir(state), 0o750); err != nil {
+		return nil, fmt.Errorf("make state directory: %w", err)
+	}
+	for _, d := range []string{state, dir} { // made like the spool's own: with this mode, and for the owner of the directory above
+		if err := (spool.OS{}).Mkdir(d, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("make backfill directory: %w", err)
+		}
 	}
 	lock, err := spool.OS{}.Lock(filepath.Join(dir, lockName), strconv.Itoa(os.Getpid()))
 	if errors.Is(err, spool.ErrLocked) {

@@ -94,7 +94,7 @@ func notReshipped(state string, seq uint64) error {
 	return nil
 }
 
-// ownState refuses to make files that the service could not read afterwards.
+// ownState refuses to make files that the service could not read afterwards. What root makes is given to the service's user.
 func ownState(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,7 +104,7 @@ func ownState(dir string) error {
 		return err
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || int(st.Uid) == os.Geteuid() {
+	if !ok || os.Geteuid() == 0 || int(st.Uid) == os.Geteuid() {
 		return nil
 	}
 	return fail(exitNoPerm, "run it as the service's user: runuser -u wazuh-security-lake -- wazuh-security-lake backfill ...",
