@@ -76,6 +76,26 @@ func (l Left) String() string {
 	return fmt.Sprintf("%s from %d to %s: %s", l.File, l.From, to, l.Reason)
 }
 
+// Texts says what is left, runs of whole files with the same reason in one line each.
+func Texts(left []Left) []string {
+	var out []string
+	for i := 0; i < len(left); {
+		n := 1
+		for ; i+n < len(left) && left[i].whole() && left[i+n].whole() && left[i+n].Reason == left[i].Reason && !left[i].Fault; n++ {
+		}
+		if n > 2 {
+			out = append(out, fmt.Sprintf("%d files, %s to %s: %s", n, left[i].File, left[i+n-1].File, left[i].Reason))
+		} else {
+			n = 1
+			out = append(out, left[i].String())
+		}
+		i += n
+	}
+	return out
+}
+
+func (l Left) whole() bool { return l.From == 0 && l.To < 0 }
+
 // Plan is what a run reads and what it leaves.
 type Plan struct {
 	Groups []Group
@@ -324,6 +344,9 @@ func Elsewhere(k *Known, log tailer.WazuhLog, paths []string) ([]File, error) {
 	}
 	for _, root := range paths {
 		root, err := filepath.Abs(root)
+		if err == nil {
+			root, err = filepath.EvalSymlinks(root)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -530,3 +530,12 @@ func TestQuarantineIsAGap(t *testing.T) {
 	quarantine(filepath.Join(Dir(w.state), "older", "01"), spool.Range{File: day15, Head: h15.Hash, To: all.To})
 	w.want(Gaps(w.known(), w.tree()), fmt.Sprintf("%s 0 %d", day15, all.To))
 }
+
+func TestTexts(t *testing.T) {
+	whole := func(file string) Left { return Left{File: file, To: -1, Reason: "r"} }
+	got := Texts([]Left{whole("a"), {File: "b", From: 5, To: -1, Reason: "r"}, whole("c"), whole("d"), whole("e"), {File: "f", To: -1, Reason: "q"}})
+	want := []string{"a from 0 to its end: r", "b from 5 to its end: r", "3 files, c to e: r", "f from 0 to its end: q"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

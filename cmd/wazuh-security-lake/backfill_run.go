@@ -74,8 +74,8 @@ func (b *backfillJob) showPlan(p backfill.Plan) error {
 			fmt.Fprintf(b.std.out, "read: %s from %d to %s\n", piece.Name, piece.From, to)
 		}
 	}
-	for _, l := range p.Left {
-		fmt.Fprintf(b.std.out, "left: %v\n", l)
+	for _, text := range backfill.Texts(p.Left) {
+		fmt.Fprintf(b.std.out, "left: %s\n", text)
 	}
 	_, err := fmt.Fprintf(b.std.out, "%d files, %d of them read before, about %s to read\n", p.Files, p.Done, sizeText(bytes))
 	return err
@@ -259,8 +259,8 @@ func (b *backfillJob) report(ctx context.Context, k *backfill.Known, plan backfi
 			r.Notes = append(r.Notes, fmt.Sprintf("%d lines of the ledger in %s cannot be read: what they named was read again", h.Bad, filepath.Join(k.State, h.Dir, "ledger")))
 		}
 	}
+	r.NotRead = backfill.Texts(plan.Left)
 	for _, l := range plan.Left {
-		r.NotRead = append(r.NotRead, l.String())
 		if l.Fault {
 			bad++
 		}
