@@ -35,23 +35,6 @@ func (f *Fault) Error() string {
 	return b.String()
 }
 
-// Faults returns the faults inside an error of Load or Validate, in their order.
-func Faults(err error) []*Fault {
-	var list interface{ Unwrap() []error }
-	if errors.As(err, &list) {
-		var faults []*Fault
-		for _, e := range list.Unwrap() {
-			faults = append(faults, Faults(e)...)
-		}
-		return faults
-	}
-	var f *Fault
-	if errors.As(err, &f) {
-		return []*Fault{f}
-	}
-	return nil
-}
-
 // faults collects; the zero value is ready.
 type faults []*Fault
 

@@ -30,7 +30,7 @@ type Loaded struct {
 // missing: a container needs nothing but variables, and Validate tells what they leave open.
 //
 // The error of a file that cannot be read wraps the one of the os package (fs.ErrNotExist, fs.ErrPermission). Every
-// other error holds all *Fault found, see Faults. Load does not validate, blocks only on reading the file and keeps
+// other error holds all *Fault found. Load does not validate, blocks only on reading the file and keeps
 // nothing of its arguments.
 func Load(path string, environ []string, flags map[string]string) (*Loaded, error) {
 	return load(path, DefaultPath, environ, flags)

@@ -224,7 +224,7 @@ func TestLoadFaults(t *testing.T) {
 			if diff := cmp.Diff(messages(err, file), test.want); diff != "" {
 				t.Errorf("got- want+:\n%s", diff)
 			}
-			if got := len(Faults(err)); got != len(test.want) {
+			if got := len(faultsIn(err)); got != len(test.want) {
 				t.Errorf("got %d faults, want %d", got, len(test.want))
 			}
 		})
@@ -341,4 +341,21 @@ func FuzzLoad(f *testing.F) {
 		Warnings(l.Config)
 		roundTrip(t, l)
 	})
+}
+
+// faultsIn returns the faults inside an error of Load or Validate, in their order.
+func faultsIn(err error) []*Fault {
+	var list interface{ Unwrap() []error }
+	if errors.As(err, &list) {
+		var faults []*Fault
+		for _, e := range list.Unwrap() {
+			faults = append(faults, faultsIn(e)...)
+		}
+		return faults
+	}
+	var f *Fault
+	if errors.As(err, &f) {
+		return []*Fault{f}
+	}
+	return nil
 }

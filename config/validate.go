@@ -12,7 +12,7 @@ import (
 	"unicode"
 )
 
-// Validate checks every rule and names all faults at once: nil, or an error that holds *Fault values (see Faults) in
+// Validate checks every rule and names all faults at once: nil, or an error that holds *Fault values in
 // the order of the sections. It looks at nothing but cfg; whether files, buckets and roles are there is doctor's.
 func Validate(cfg Config) error {
 	return validate(cfg, nil)

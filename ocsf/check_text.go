@@ -11,13 +11,6 @@ import (
 // The patterns of the OCSF string types as hand-written matchers: they run on every value of every event and allocate
 // nothing. Each accepts what the regular expression of the release accepts, except where noted; the tests compare both.
 
-// FitsType reports whether v may stand in an attribute of an OCSF string type in every OCSF version written here:
-// not empty, valid UTF-8, short enough and of the right form. It is false for a type that is no string type.
-func FitsType(ocsfType string, v []byte) bool {
-	t, ok := textTypeOf(ocsfType, Version110) // of the two email_t the narrower one
-	return ok && len(v) > 0 && t.fault(v) == ""
-}
-
 // fault returns the rule that a value that is not empty breaks, or "".
 func (t *textType) fault(v []byte) string {
 	switch {

@@ -33,8 +33,6 @@ type Fault struct {
 	Message string
 }
 
-func (f Fault) String() string { return f.Attribute + ": " + f.Rule + ": " + f.Message }
-
 // ValidateOptions say how strictly ValidateJSON reads.
 type ValidateOptions struct {
 	AllowNull bool // null means "not there": rows read back from Parquet
