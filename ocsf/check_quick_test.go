@@ -171,4 +171,10 @@ func TestJSONDocument(t *testing.T) {
 	if accepted < 1000 {
 		t.Errorf("only %d documents", accepted)
 	}
+	data := Attr{text: textType{valid: validJSON, json: true, rule: RuleJSON}}
+	for text, want := range map[string]bool{"{\"a\":\"\xff\"}": false, "{\"a\":\"\xc3\xa9\"}": true, `{"a":}`: false, "": false} {
+		if got := data.soundText([]byte(text)); got != want {
+			t.Errorf("%q: got %v, want %v", text, got, want)
+		}
+	}
 }
