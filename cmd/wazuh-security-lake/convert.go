@@ -99,11 +99,16 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 	return printSummary(g.std.out, store, lines.read.Load(), time.Since(began), f.json)
 }
 
+// concurrentRowGroup is half of the default: two row groups are in memory, one being gathered and one being written.
+const concurrentRowGroup = 8 << 20
+
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
 	d := config.Default()
 	encoder := encoderOptions()
-	encoder.Concurrent = runtime.GOMAXPROCS(0) > 1 // a conversion takes the processors there are, the daemon takes one
+	if runtime.GOMAXPROCS(0) > 1 { // a conversion takes the processors there are, the daemon takes one
+		encoder.Concurrent, encoder.RowGroupBytes = true, concurrentRowGroup
+	}
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in := &endingLines{Lines: lines, end: cancel}
