@@ -12,15 +12,13 @@ import (
 	"wazuh-security-lake/ocsf"
 )
 
-// sampleEvents maps n variations of the three alerts of the tests: other addresses, ports, users, hosts and ids.
-func sampleEvents(b *testing.B, c *ocsf.Class, n int) []*ocsf.Event {
-	b.Helper()
+// sampleLines are n variations of the three alerts of the tests: other addresses, ports, users, hosts and ids.
+func sampleLines(n int) []string {
 	r := seeded(1)
-	m := ocsf.NewMapper(c, ocsf.Options{})
 	lines := strings.Split(strings.TrimSpace(alerts), "\n")
-	events := make([]*ocsf.Event, n)
-	for i := range events {
-		line := strings.NewReplacer(
+	out := make([]string, n)
+	for i := range out {
+		out[i] = strings.NewReplacer(
 			"10.0.0.5", fmt.Sprintf("198.51.100.%d", r.IntN(250)),
 			"203.0.113.9", fmt.Sprintf("203.0.113.%d", r.IntN(250)),
 			"41022", fmt.Sprint(1024+r.IntN(60000)),
@@ -30,6 +28,16 @@ func sampleEvents(b *testing.B, c *ocsf.Class, n int) []*ocsf.Event {
 			"1713795646.11", fmt.Sprintf("1713795646.%d", 1000000+i*900),
 			"/etc/passwd", fmt.Sprintf("/srv/data/%x", r.Uint32()),
 		).Replace(lines[i%len(lines)])
+	}
+	return out
+}
+
+// sampleEvents maps them.
+func sampleEvents(b *testing.B, c *ocsf.Class, n int) []*ocsf.Event {
+	b.Helper()
+	m := ocsf.NewMapper(c, ocsf.Options{})
+	events := make([]*ocsf.Event, n)
+	for i, line := range sampleLines(n) {
 		var a ocsf.Alert
 		if err := a.Parse([]byte(line)); err != nil {
 			b.Fatal(err)
@@ -40,6 +48,60 @@ func sampleEvents(b *testing.B, c *ocsf.Class, n int) []*ocsf.Event {
 		}
 	}
 	return events
+}
+
+// BenchmarkWhole measures one alert on its whole way: scanned, mapped, checked, encoded, in the steady state. allocs/op
+// must be near 0.
+func BenchmarkWhole(b *testing.B) {
+	for _, concurrent := range []bool{false, true} {
+		b.Run(fmt.Sprint("detection_finding/concurrent=", concurrent), func(b *testing.B) {
+			c := class(b, "detection_finding", ocsf.Version110)
+			m, ev := ocsf.NewMapper(c, ocsf.Options{}), ocsf.NewEvent(c)
+			var lines [][]byte
+			for _, line := range sampleLines(3000) {
+				lines = append(lines, []byte(line[strings.Index(line, `","rule":`):]))
+			}
+			e, err := NewEncoder(io.Discard, c, Options{Concurrent: concurrent})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var a ocsf.Alert
+			var line []byte
+			write := func(i int) {
+				ms := day + int64(i)*20%msPerDay
+				line = append(line[:0], `{"timestamp":"`...)
+				line = time.UnixMilli(ms).UTC().AppendFormat(line, "2006-01-02T15:04:05.000")
+				line = append(line, "+0000"...)
+				line = append(line, lines[i%len(lines)]...)
+				err := a.Parse(line)
+				if err == nil {
+					err = m.Map(&a, time.UnixMilli(day+msPerDay), ev)
+				}
+				if err == nil {
+					err = ocsf.Check(ev)
+				}
+				if err == nil {
+					err = e.Write(ev)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			// The steady state begins with the second row group.
+			n := 0
+			for ; e.groups < 2; n++ {
+				write(n)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			cpu := processorTime(b)
+			for i := range b.N {
+				write(n + i)
+			}
+			b.ReportMetric(float64(processorTime(b)-cpu)/float64(b.N), "cpu-ns/op")
+			e.Abandon()
+		})
+	}
 }
 
 // varied are the values of an event that differ in every alert of a real log: its uid and the text of the log line.

@@ -143,3 +143,38 @@ func TestDictionaryEndsRowGroup(t *testing.T) {
 		})
 	}
 }
+
+// TestTrim: an encoder that gave its memory back in between makes an object of the same rows, and is still not older
+// than what it kept back.
+func TestTrim(t *testing.T) {
+	c := testClass()
+	events := restless(c, 1000)
+	for _, concurrent := range []bool{false, true} {
+		t.Run(fmt.Sprint("concurrent ", concurrent), func(t *testing.T) {
+			var b bytes.Buffer
+			e, err := NewEncoder(&b, c, Options{Concurrent: concurrent})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, ev := range events {
+				if err := e.Write(ev); err != nil {
+					t.Fatalf("event %d: %v", i, err)
+				}
+				if i%100 == 99 {
+					if err := e.Trim(); err != nil {
+						t.Fatal(err)
+					}
+					if len(e.rows) > 80 {
+						t.Fatalf("event %d: %d rows stayed back", i, len(e.rows))
+					}
+				}
+			}
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(readRows(t, b.Bytes()), readRows(t, encode(t, c, Options{}, events...))); diff != "" {
+				t.Errorf("rows (-got +want):\n%.2000s", diff)
+			}
+		})
+	}
+}
