@@ -282,10 +282,42 @@ func TestDayThatCannotBeAudited(t *testing.T) {
 	if _, _, err := w.audit(14); !errors.Is(err, ErrUndated) {
 		t.Errorf("alerts.json without a date: got %v", err)
 	}
-	w.must(os.RemoveAll(w.state))
-	w.commit(tailer.Position{File: "000000000001.ndjson", Floor: "-"}, 0, nil)
-	if _, _, err := w.audit(int(time.Now().Day())); err != nil && !errors.Is(err, ErrInbox) && !errors.Is(err, ErrNoDay) {
-		t.Errorf("inbox: got %v", err)
+}
+
+// With the inbox nothing can be said about bytes of Wazuh's files, but for the days before it.
+func TestDayOfTheInbox(t *testing.T) {
+	w := newWorld(t)
+	w.write("2026/Mar/ossec-alerts-10.json", lines("o", 3))
+	tests := map[string]struct {
+		first  tailer.Position
+		ranges []spool.Range
+		refuse []int
+	}{
+		"from the first start":   {tailer.Position{File: "000000000001.ndjson", Floor: "-"}, nil, []int{14, 15}},
+		"after a change of mode": {tailer.Position{File: day14, Floor: "-"}, []spool.Range{{File: "000000000001.ndjson", Head: "x", To: 9}}, []int{14, 15}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w.must(os.RemoveAll(w.state))
+			s, err := spool.Open(w.state, spool.Options{})
+			w.must(err)
+			b, err := s.Begin()
+			w.must(err)
+			position, err := json.Marshal(test.first)
+			w.must(err)
+			w.must(b.Commit(spool.Manifest{Created: "2026-03-14T10:00:00Z", Position: position, Ranges: test.ranges}))
+			w.must(s.Close())
+			for _, day := range test.refuse {
+				if _, _, err := w.audit(day); !errors.Is(err, ErrInbox) {
+					t.Errorf("day %d: got %v, want ErrInbox", day, err)
+				}
+			}
+			_, r, err := w.audit(10)
+			w.must(err)
+			if got := short(r); got != "not ours 3" {
+				t.Errorf("before: got %s", got)
+			}
+		})
 	}
 }
 
