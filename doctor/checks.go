@@ -150,7 +150,7 @@ const (
 // remote adds the checks of S3 and STS.
 func (b *builder) remote(sources []source) {
 	c := b.cloud
-	b.add(nameOpen, []string{nameConfig}, c.checkOpen)
+	b.add(nameOpen, []string{nameConfig}, c.checkOpen(b.opt.Users))
 	ways := make(map[string]string)
 	for _, s := range sources {
 		bucket, region := s.bucket(), s.Region

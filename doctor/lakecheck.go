@@ -31,7 +31,7 @@ type catalog struct {
 // lake adds the checks that need the credentials of an administrator of the lake.
 func (b *builder) lake(sources []source, opened bool) {
 	if !opened {
-		b.add(nameOpen, []string{nameConfig}, b.cloud.checkOpen)
+		b.add(nameOpen, []string{nameConfig}, b.cloud.checkOpen(b.opt.Users))
 	}
 	for _, s := range sources {
 		k := &catalog{cloud: b.cloud, source: s}

@@ -110,7 +110,7 @@ func checkJSONOut(in config.Input) func(context.Context) Result {
 		case err != nil:
 			return skipped("%s cannot be read by this user: %v", path, plainError(err))
 		}
-		switch value := jsonOut(string(data)); {
+		switch value := strings.ToLower(JSONOutput(string(data))); {
 		case value == "no":
 			return failure(Configuration, path+": jsonout_output is no, so analysisd writes no alerts.json",
 				"set <jsonout_output>yes</jsonout_output> in <global> and restart the manager: systemctl restart wazuh-manager")
@@ -128,9 +128,9 @@ var (
 	confJSONOut = regexp.MustCompile(`<jsonout_output>\s*([A-Za-z]+)\s*</jsonout_output>`)
 )
 
-// jsonOut returns the value of jsonout_output in ossec.conf; of one given twice the last counts, as in Wazuh. The file is
+// JSONOutput returns the value of jsonout_output in ossec.conf; of one given twice the last counts, as in Wazuh. The file is
 // often no XML that a parser takes: it has several roots and text like "a && b < c".
-func jsonOut(conf string) (value string) {
+func JSONOutput(conf string) (value string) {
 	for _, global := range confGlobal.FindAllStringSubmatch(confComment.ReplaceAllString(conf, ""), -1) {
 		for _, m := range confJSONOut.FindAllStringSubmatch(global[1], -1) {
 			value = m[1]

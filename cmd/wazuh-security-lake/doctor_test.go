@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wazuh-security-lake/doctor"
+	"wazuh-security-lake/test/awsfake"
 )
 
 // diagnosis is what doctor says to programs.
@@ -105,6 +106,35 @@ func TestDoctorUsage(t *testing.T) {
 	} {
 		if r := command(t, "", append([]string{"doctor", "-c", file}, args...)...); r.code != exitUsage {
 			t.Errorf("%s: got exit %d, want %d: %s", name, r.code, exitUsage, r.err)
+		}
+	}
+}
+
+// --lake through the real program, against the services of AWS as test/awsfake answers for them.
+func TestDoctorOfTheLake(t *testing.T) {
+	server := awsfake.New(t)
+	server.Edit(func(w *awsfake.World) {
+		w.AddSource("us-east-1", "wazuh", "SECURITY_FINDING", "123456789012", "some-external-id")
+	})
+	for _, v := range server.Environ() {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	file, _ := testSite(t, "sources: [{name: wazuh, class: detection_finding}]")
+	args := []string{"-c", file, "--set", "lake.destination=s3://aws-security-data-lake-us-east-1-q7x2example", "--set", "lake.region=us-east-1"}
+	d, _ := diagnosed(t, args...)
+	if got := d.status("registered wazuh"); got != "not there" {
+		t.Errorf("without --lake: registered is %s", got)
+	}
+	d, r := diagnosed(t, append(args, "--lake")...)
+	for name, want := range map[string]string{"registered wazuh": "warn", "class of wazuh": "fail", "crawler of wazuh": "warn", "table of wazuh": "warn", "partition of wazuh": "warn"} {
+		if got := d.status(name); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+	for _, secret := range []string{"fake-secret-access-key", "some-external-id"} {
+		if strings.Contains(r.out+r.err, secret) {
+			t.Errorf("%q is shown", secret)
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,15 +124,9 @@ func jsonOutput(alerts, home string, info fs.FileInfo) (problem, bool) {
 	return problem{}, false
 }
 
-var (
-	xmlComment = regexp.MustCompile(`(?s)<!--.*?-->`)
-	jsonSwitch = regexp.MustCompile(`<jsonout_output>\s*(\w*)\s*</jsonout_output>`)
-)
-
-// jsonSwitchedOff reads the last jsonout_output of ossec.conf, as Wazuh does. Without one it is yes.
+// jsonSwitchedOff reads jsonout_output of ossec.conf. Without one it is yes.
 func jsonSwitchedOff(conf []byte) bool {
-	found := jsonSwitch.FindAllSubmatch(xmlComment.ReplaceAll(conf, nil), -1)
-	return len(found) > 0 && string(bytes.ToLower(found[len(found)-1][1])) == "no"
+	return strings.EqualFold(doctor.JSONOutput(string(conf)), "no")
 }
 
 // analysisd is the process number of wazuh-analysisd, 0 when it does not run or cannot be seen: the daemon's own unit hides

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -292,6 +293,32 @@ func TestDoctorSeesWhatAnotherUserMayNot(t *testing.T) {
 	both(nobody(), "spool as nobody", "ok")
 	command(t, "install", "-d", "-m", "0700", filepath.Join(n.state, "ledger"))
 	n.doctor(nil, rootKeys, "--user", "nobody").expect(t, "spool owners", "fail", "1 files", "ledger (root)", "chown -R nobody: "+n.state)
+}
+
+// A gateway with a certificate of the site's own authority: refused by name, accepted with lake.ca_file.
+func TestDoctorOfACertificate(t *testing.T) {
+	needE2E(t)
+	ca := newAuthority(t)
+	cert, key := ca.files(t, net.IPv4(127, 0, 0, 1), "")
+	l := newLab(t, "-tls-cert", cert, "-tls-key", key)
+	n := l.node("n1", "manager-1", noon)
+	n.endpoint = "https://" + l.addr
+	n.configure("manager-1", noon, "detection_finding")
+	n.write(1)
+	v := n.doctor(nil, rootKeys)
+	v.expect(t, "endpoint us-east-1", "fail", "lake.ca_file")
+	if v.code != 78 {
+		t.Errorf("unknown authority: exit %d, failed %q", v.code, v.failed)
+	}
+	v = n.doctor(nil, rootKeys, "--set", "lake.ca_file="+ca.file)
+	v.expect(t, "aws configuration", "ok", ca.file)
+	v.expect(t, "endpoint us-east-1", "ok", "TLS ", "first byte after")
+	v.expect(t, "write wazuh", "ok")
+	if v.code != 0 {
+		t.Errorf("own authority: exit %d, failed %q", v.code, v.failed)
+	}
+	v = n.doctor(nil, rootKeys, "--set", "lake.ca_file=/no/such.pem")
+	v.expect(t, "aws configuration", "fail", "/no/such.pem")
 }
 
 func TestDoctorOfAFullDisk(t *testing.T) {
