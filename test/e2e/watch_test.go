@@ -32,7 +32,7 @@ func (s *terminal) tmux(args ...string) string {
 	s.t.Helper()
 	cmd := exec.Command("tmux", append([]string{"-L", s.socket}, args...)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TERM=screen")
-	out, err := cmd.CombinedOutput()
+	out, err := printed.combined(cmd)
 	if err != nil {
 		s.t.Fatalf("tmux %v: %v\n%s", args, err, out)
 	}
