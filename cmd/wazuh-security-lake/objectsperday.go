@@ -24,15 +24,6 @@ func configuredObjects(b config.Batch) perDay {
 	return perDay{max(1, int64(day/max(b.MaxWait.Std(), b.Interval.Std(), time.Second))), most}
 }
 
-// expected is the number for that many bytes of Parquet a day.
-func (p perDay) expected(b config.Batch, parquet int64) int64 {
-	if b.MinSize == 0 {
-		return max(p.Most, parquet/max(1, b.MaxObjectSize.Bytes()))
-	}
-	full := parquet / b.MinSize.Bytes()
-	return max(min(max(full, p.Least), p.Most), parquet/max(1, b.MaxObjectSize.Bytes()))
-}
-
 // String says it for people.
 func (p perDay) String() string {
 	if p.Least == p.Most {
