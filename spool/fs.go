@@ -130,7 +130,16 @@ func (OS) Lock(name, owner string) (io.Closer, error) {
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteAt([]byte(owner), 0)
 	}
-	return f, nil
+	return heldLock{f}, nil
+}
+
+// heldLock is a lock that Close gives back at once. Closing alone would not: a child that another goroutine is starting at
+// this moment holds the descriptor until its exec.
+type heldLock struct{ f *os.File }
+
+func (l heldLock) Close() error {
+	err := unix.Flock(int(l.f.Fd()), unix.LOCK_UN)
+	return errors.Join(err, l.f.Close())
 }
 
 // Free implements FS.
