@@ -133,6 +133,31 @@ func TestAsAnotherUser(t *testing.T) {
 	}
 }
 
+func TestLookup(t *testing.T) {
+	self := Self()
+	id, err := Lookup(self.Name)
+	if err != nil {
+		t.Skipf("this process's user has no name here: %v", err)
+	}
+	if id.other {
+		t.Error("the process's own user is taken for another one")
+	}
+	if self.UID != 0 {
+		return
+	}
+	id, err = Lookup("nobody")
+	if err != nil {
+		t.Skipf("no user nobody on this host: %v", err)
+	}
+	uid := 0
+	if err := id.As(func() { uid = syscall.Geteuid() }); err != nil {
+		t.Fatal(err)
+	}
+	if uid != id.UID || uid == 0 {
+		t.Errorf("as nobody: got uid %d, want %d", uid, id.UID)
+	}
+}
+
 func TestMissingAlerts(t *testing.T) {
 	in := config.Input{Mode: config.ModeTail, Path: "/nonexistent/logs/alerts/alerts.json", DatedDir: "/nonexistent/logs/alerts"}
 	if r := checkAlertsAccess(in, Self())(t.Context()); r.Status != Fail || r.Fault != NoInput {

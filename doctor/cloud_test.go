@@ -1,6 +1,9 @@
 package doctor
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -16,6 +19,7 @@ import (
 	"time"
 
 	"wazuh-security-lake/config"
+	"wazuh-security-lake/spool"
 	"wazuh-security-lake/uploader"
 )
 
@@ -31,6 +35,8 @@ type store struct {
 	objects []string
 	deleted []string
 	puts    int
+	// verified: the last body was the announced one.
+	verified bool
 }
 
 func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -45,8 +51,13 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.sts(w, r)
 	case r.Method == http.MethodPut:
 		s.puts++
-		_, _ = io.Copy(io.Discard, r.Body)
+		body, _ := io.ReadAll(r.Body)
+		sum := sha256.Sum256(body)
+		s.verified = r.Header.Get("X-Amz-Checksum-Sha256") == base64.StdEncoding.EncodeToString(sum[:])
 		status, code := s.answer(r)
+		if s.verified { // then no store has a reason to refuse it
+			status = http.StatusOK
+		}
 		if status == http.StatusOK {
 			s.objects = append(s.objects, r.URL.Path)
 			return
@@ -209,6 +220,72 @@ func TestWriteProbeWithHalfAnAnswer(t *testing.T) {
 		return http.StatusForbidden, "SignatureDoesNotMatch"
 	}}
 	want(t, diagnose(t, s, nil)["write wazuh"], Fail, Permission, "correct the access key")
+}
+
+// ship leaves a spool whose ledger says that one object of the source is at its key.
+func ship(t *testing.T, dir, key string) {
+	t.Helper()
+	s, err := spool.Open(dir, spool.Options{MaxSize: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := b.Create("0.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, werr := file.Write([]byte("rows"))
+	if err := firstOf(werr, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	o := spool.Object{File: "0.parquet", Destination: "s3://lake", Source: "wazuh", Class: "security_finding", Key: key, EventDay: "20261123",
+		Rows: 1, Bytes: file.Size(), SHA256: file.Sum()}
+	if err := b.Commit(spool.Manifest{Position: json.RawMessage(`{}`), Counts: spool.Counts{Read: 1, Shipped: 1}, Objects: []spool.Object{o}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range s.Pending() {
+		if err := s.Ack(ref); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConditionalWrite(t *testing.T) {
+	const key = "ext/wazuh/region=us-east-1/accountId=123456789012/eventDay=20261123/n-i-1-0-0123456789abcdef.parquet"
+	for name, c := range map[string]struct {
+		taken  func(*http.Request) (int, string) // the answer for a key that has an object
+		status Status
+		text   string
+	}{
+		"honoured":            {always(412, "PreconditionFailed"), OK, "412"},
+		"the body goes first": {verifying, Skip, "looks at the body before the condition"},
+		"not known":           {always(501, "NotImplemented"), Warn, "no conditional write"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &store{answer: func(r *http.Request) (int, string) {
+				if strings.HasSuffix(r.URL.Path, key) {
+					return c.taken(r)
+				}
+				return verifying(r)
+			}}
+			found := diagnose(t, s, func(o *Options) { ship(t, o.Config.Spool.Dir, key) })
+			want(t, found["conditional write wazuh"], c.status, "", c.text)
+			want(t, found["encryption wazuh"], OK, "", key)
+		})
+	}
+	// Where a wrong checksum is taken, the probe would overwrite the object: it is not sent.
+	s := &store{answer: always(200, "")}
+	found := diagnose(t, s, func(o *Options) { ship(t, o.Config.Spool.Dir, key) })
+	want(t, found["conditional write wazuh"], Skip, "", "harmless only where checksums are verified")
+	if s.puts != 1 || len(s.objects) != 0 {
+		t.Errorf("%d puts, left: %v", s.puts, s.objects)
+	}
 }
 
 func TestClock(t *testing.T) {
