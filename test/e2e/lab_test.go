@@ -231,6 +231,18 @@ func (n *node) tick(d time.Duration) {
 	}
 }
 
+// midnight lets a minute before midnight become the next day: the manager rotates and compresses the day that is over.
+func (n *node) midnight() {
+	n.lab.t.Helper()
+	day := n.manager.Now()
+	n.manager.SetClock(day.Add(5 * time.Minute))
+	n.manager.Event()
+	n.tick(time.Second)
+	if err := n.manager.Archive(day).All(); err != nil {
+		n.lab.t.Fatal(err)
+	}
+}
+
 // settled waits until every line written so far is accounted for and nothing is pending.
 func (n *node) settled() { n.settledWithin(patience) }
 

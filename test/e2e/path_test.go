@@ -61,13 +61,7 @@ func TestStoppedOverMidnightWithGzip(t *testing.T) {
 	n.settled()
 	n.stop()
 	n.write(60) // nobody reads these before they are compressed
-	day := n.manager.Now()
-	n.manager.SetClock(day.Add(5 * time.Minute))
-	n.manager.Event()
-	n.tick(time.Second)
-	if err := n.manager.Archive(day).All(); err != nil {
-		t.Fatal(err)
-	}
+	n.midnight()
 	n.write(60)
 	n.start()
 	n.settled()
