@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -89,7 +88,7 @@ func (b *Batch) DropCopy() error {
 	b.copy = nil
 	dir := b.s.copyOf(b.seq)
 	// The manifest first: without it Open takes the rest for leftovers.
-	if err := b.s.remove(filepath.Join(dir, manifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := b.s.remove(filepath.Join(dir, manifestName)); err != nil {
 		return fmt.Errorf("drop second copy of batch %d: %w", b.seq, err)
 	}
 	if err := b.s.removeTree(dir); err != nil {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -216,11 +215,7 @@ func (c *Copies) OpenObject(ref Ref) (io.ReadSeekCloser, int64, error) {
 		return nil, 0, fmt.Errorf("second copy of batch %d, object %d: %w", ref.Seq, ref.Index, ErrUnknownBatch)
 	}
 	o := r.objects[ref.Index]
-	path := filepath.Join(c.copyDir(ref.Seq), o.File)
-	if err := c.checkSize(path, o); err != nil {
-		return nil, 0, fmt.Errorf("second copy of batch %d: %w", ref.Seq, err)
-	}
-	f, err := c.fs.OpenFile(path, os.O_RDONLY, 0)
+	f, err := c.openChecked(filepath.Join(c.copyDir(ref.Seq), o.File), o)
 	if err != nil {
 		return nil, 0, fmt.Errorf("second copy of batch %d: %w", ref.Seq, err)
 	}

@@ -63,15 +63,19 @@ func (s *Spool) OpenObject(ref Ref) (io.ReadSeekCloser, int64, error) {
 		return nil, 0, fmt.Errorf("batch %d object %d: %w", ref.Seq, ref.Index, ErrUnknownBatch)
 	}
 	o := r.m.Objects[ref.Index]
-	path := s.file(Outbox, ref.Seq, o.File)
-	if err := s.checkSize(path, o); err != nil {
-		return nil, 0, fmt.Errorf("batch %d: %w", ref.Seq, err)
-	}
-	f, err := s.fs.OpenFile(path, os.O_RDONLY, 0)
+	f, err := s.openChecked(s.file(Outbox, ref.Seq, o.File), o)
 	if err != nil {
 		return nil, 0, fmt.Errorf("batch %d: %w", ref.Seq, err)
 	}
 	return f, o.Bytes, nil
+}
+
+// openChecked opens the file of an object that is as long as its manifest says.
+func (l layout) openChecked(path string, o Object) (Handle, error) {
+	if err := l.checkSize(path, o); err != nil {
+		return nil, err
+	}
+	return l.fs.OpenFile(path, os.O_RDONLY, 0)
 }
 
 // checkSize is the cheap half of verification: the file is there and as long as the manifest says.
