@@ -19,6 +19,8 @@ type Alert struct {
 	arrays [][]byte // elements of the arrays read so far
 	prefix []byte   // path of the object being scanned
 
+	sections []section // members of the alert, in the order of the line
+
 	// irregular is set when two members share one path (repeated keys, or a key that contains a dot): the leaves are
 	// all there, but they cannot be written as one nested JSON document again.
 	irregular bool
@@ -51,6 +53,13 @@ type Leaf struct {
 	count    int32 // how many elements of it are there
 	repeat   int32 // how many leaves before this one have the same path
 	repeated int32 // of the first leaf with a path: how many more there are
+}
+
+// section is one member of the alert: "rule", "agent", "location".
+type section struct {
+	raw        []byte // its value as it stands in the line
+	name       []byte
+	leaf, ends int32 // its leaves
 }
 
 const (
@@ -100,6 +109,7 @@ func (a *Alert) reset(size int) {
 		*a = Alert{}
 	}
 	a.text, a.paths, a.leaves, a.prefix, a.arrays = a.text[:0], a.paths[:0], a.leaves[:0], a.prefix[:0], a.arrays[:0]
+	a.sections = a.sections[:0]
 	a.irregular, a.repeats = false, false
 	a.index.reset()
 }
@@ -111,6 +121,16 @@ func (a *Alert) Leaves() []Leaf { return a.leaves }
 func (a *Alert) Leaf(path string) *Leaf {
 	if i := a.index.find(a, path); i >= 0 {
 		return &a.leaves[i]
+	}
+	return nil
+}
+
+// section returns the first member of that name, or nil.
+func (a *Alert) section(name string) *section {
+	for i := range a.sections {
+		if string(a.sections[i].name) == name {
+			return &a.sections[i]
+		}
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func TestQuickAgreesOnDamage(t *testing.T) {
 					case 5:
 						v.Objs, v.Strs = v.Objs[:len(v.Objs)/2], v.Strs[:len(v.Strs)/2]
 					case 6:
-						ev.Unmapped = append(ev.Unmapped, KeyValue{pick(), pick()})
+						ev.Unmapped = append(ev.Unmapped, KeyValue{Key: pick(), Value: pick()})
 					}
 				}
 				switch got, want := quick(ev), check(ev); {

@@ -139,7 +139,7 @@ func validEventOf(t testing.TB, class, version string) *Event {
 		putAt(t, ev, "compliance.status", "Fail")
 	}
 	putAt(t, ev, "metadata.profiles", profiles)
-	ev.Unmapped = append(ev.Unmapped, KeyValue{[]byte("data.srcuser"), []byte("root")}, KeyValue{[]byte("empty"), nil})
+	ev.Unmapped = append(ev.Unmapped, KeyValue{Key: []byte("data.srcuser"), Value: []byte("root")}, KeyValue{Key: []byte("empty"), Value: nil})
 	return ev
 }
 
@@ -295,8 +295,8 @@ func eventCases() map[string]eventCase {
 			attribute: "enrichments", rule: RuleEmpty, judge: "-"},
 		"empty object":         {change: func(ev *Event) { ev.Root.Struct("remediation") }, attribute: "remediation.desc", rule: RuleRequired},
 		"empty element":        {change: func(ev *Event) { ev.Root.Append("resources") }, attribute: "resources[0]", rule: RuleEmpty, judge: "constraint_at_least_one"},
-		"unmapped without key": {change: func(ev *Event) { ev.Unmapped = append(ev.Unmapped, KeyValue{nil, []byte("x")}) }, attribute: "unmapped", rule: RuleEmpty, judge: "-"},
-		"unmapped twice": {change: func(ev *Event) { ev.Unmapped = append(ev.Unmapped, KeyValue{[]byte("data.srcuser"), []byte("x")}) },
+		"unmapped without key": {change: func(ev *Event) { ev.Unmapped = append(ev.Unmapped, KeyValue{Key: nil, Value: []byte("x")}) }, attribute: "unmapped", rule: RuleEmpty, judge: "-"},
+		"unmapped twice": {change: func(ev *Event) { ev.Unmapped = append(ev.Unmapped, KeyValue{Key: []byte("data.srcuser"), Value: []byte("x")}) },
 			attribute: "unmapped", rule: RuleDuplicateKey},
 		"unmapped key not UTF-8":   {change: func(ev *Event) { ev.Unmapped[0].Key = []byte("\xff") }, attribute: "unmapped", rule: RuleUTF8},
 		"unmapped value not UTF-8": {change: func(ev *Event) { ev.Unmapped[0].Value = []byte("\xff") }, attribute: "unmapped", rule: RuleUTF8},
@@ -369,7 +369,7 @@ func TestCheckAllocatesNothing(t *testing.T) {
 	for _, class := range Classes() {
 		ev := validEventOf(t, class, Version110)
 		for i := range 400 {
-			ev.Unmapped = append(ev.Unmapped, KeyValue{fmt.Appendf(nil, "k%d", i), []byte("v")})
+			ev.Unmapped = append(ev.Unmapped, KeyValue{Key: fmt.Appendf(nil, "k%d", i), Value: []byte("v")})
 		}
 		if n := testing.AllocsPerRun(100, func() {
 			if Check(ev) != nil {
@@ -424,7 +424,7 @@ func FuzzObservablePath(f *testing.F) {
 func BenchmarkCheck(b *testing.B) {
 	ev := validEventOf(b, "detection_finding", Version110)
 	for i := range 40 {
-		ev.Unmapped = append(ev.Unmapped, KeyValue{fmt.Appendf(nil, "data.win.eventdata.key%d", i), []byte("value of some length")})
+		ev.Unmapped = append(ev.Unmapped, KeyValue{Key: fmt.Appendf(nil, "data.win.eventdata.key%d", i), Value: []byte("value of some length")})
 	}
 	big, _ := json.Marshal(map[string]string{"data": strings.Repeat("abc ", 250)})
 	putAt(b, ev, "evidences[0].data", string(big))

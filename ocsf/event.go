@@ -33,17 +33,22 @@ type Object struct {
 	Values []Value
 
 	event *Event
-	slots slotSet
+	slots SlotSet
 }
 
-// slotSet holds the slots of an object whose values may be set: every slot set by this package since the last Reset.
+// SlotSet holds the slots of an object whose values may be set: every slot set by this package since the last Reset.
 // Most attributes of an event are not set, and this spares each pass over it to look at all of them. A value must
 // still be asked whether it is set: pruning takes it back.
-type slotSet [maxAttrs / 64]uint64
+type SlotSet [maxAttrs / 64]uint64
 
-func (s *slotSet) add(slot int) { s[uint(slot)/64%uint(len(s))] |= 1 << (uint(slot) % 64) }
+func (s *SlotSet) add(slot int) { s[uint(slot)/64%uint(len(s))] |= 1 << (uint(slot) % 64) }
 
-// set marks the value of a slot as set and returns it.
+// Slots returns the slots whose values may be set: see SlotSet.
+func (o *Object) Slots() SlotSet { return o.slots }
+
+// Set marks the value of a slot as set and returns it. Nobody sets Value.Set without it.
+func (o *Object) Set(slot int) *Value { return o.set(slot) }
+
 func (o *Object) set(slot int) *Value {
 	o.slots.add(slot)
 	v := &o.Values[slot]
@@ -54,9 +59,12 @@ func (o *Object) set(slot int) *Value {
 // Value is the value of one attribute; which fields count follows from Attr.Kind and Attr.List.
 type Value struct {
 	Set  bool
-	Num  int64     // KindInt, KindLong, KindTime, KindBool (0 or 1), KindFloat (IEEE bits, see Float)
-	Str  []byte    // KindString
-	Strs [][]byte  // KindString with List
+	Num  int64    // KindInt, KindLong, KindTime, KindBool (0 or 1), KindFloat (IEEE bits, see Float)
+	Str  []byte   // KindString
+	Strs [][]byte // KindString with List
+	// Word names the text: two values of events of one class with the same Word, other than 0, have the same text; in a list
+	// it is Strs[i] that has Word+i. It is set for texts that are known to come again, and spares who gathers them to compare.
+	Word uint64
 	Objs []*Object // KindObject: one element, or any number with List
 	// Srcs are the alert leaves (Leaf.Index) this value was taken from, whole and without loss: they need not
 	// stand in "unmapped". Empty for constants and for values that keep only part of a leaf.
@@ -86,7 +94,7 @@ func (e *Event) Reset() {
 				o.Values[w*64+bits.TrailingZeros64(m)].clear()
 			}
 		}
-		o.slots = slotSet{}
+		o.slots = SlotSet{}
 		e.pools[o.Type.number].used = 0
 	}
 	e.used = e.used[:0]
@@ -100,7 +108,7 @@ func (e *Event) Reset() {
 
 // clear keeps the capacity of the slices: they are reused by the next alert.
 func (v *Value) clear() {
-	v.Set, v.Num, v.Str = false, 0, nil
+	v.Set, v.Num, v.Str, v.Word = false, 0, nil, 0
 	v.Strs, v.Objs, v.Srcs = v.Strs[:0], v.Objs[:0], v.Srcs[:0]
 }
 

@@ -179,7 +179,7 @@ func (d *draft) unmapped() {
 		if len(key) == 0 {
 			key = ev.literal("(empty)") // a member with no name, and a map has no empty key
 		}
-		ev.Unmapped = append(ev.Unmapped, KeyValue{key, l.Value})
+		ev.Unmapped = append(ev.Unmapped, KeyValue{Key: key, Value: l.Value})
 	}
 	if d.a.repeats {
 		d.uniqueKeys()

@@ -72,7 +72,7 @@ func TestEventIsClean(t *testing.T) {
 			for _, p := range ev.pools {
 				for _, o := range p.objects {
 					objects++
-					if o.slots != (slotSet{}) {
+					if o.slots != (SlotSet{}) {
 						t.Fatalf("%s: the set of %s is not empty", name, o.Type.Name)
 					}
 					for i := range o.Values {

@@ -102,7 +102,7 @@ type ObjectType struct {
 	number     int   // of the type in its class
 }
 
-// maxAttrs is the most attributes one object type may have: see slotSet.
+// maxAttrs is the most attributes one object type may have: see SlotSet.
 const maxAttrs = 128
 
 // Slot returns the index of the named attribute in t.Attrs, or -1.
