@@ -296,7 +296,9 @@ func eventCases() map[string]eventCase {
 		"empty object":         {change: func(ev *Event) { ev.Root.Struct("remediation") }, attribute: "remediation.desc", rule: RuleRequired},
 		"empty element":        {change: func(ev *Event) { ev.Root.Append("resources") }, attribute: "resources[0]", rule: RuleEmpty, judge: "constraint_at_least_one"},
 		"unmapped without key": {change: func(ev *Event) { ev.Unmapped = append(ev.Unmapped, KeyValue{Key: nil, Value: []byte("x")}) }, attribute: "unmapped", rule: RuleEmpty, judge: "-"},
-		"unmapped twice": {change: func(ev *Event) { ev.Unmapped = append(ev.Unmapped, KeyValue{Key: []byte("data.srcuser"), Value: []byte("x")}) },
+		"unmapped twice": {change: func(ev *Event) {
+			ev.Unmapped = append(ev.Unmapped, KeyValue{Key: []byte("data.srcuser"), Value: []byte("x")})
+		},
 			attribute: "unmapped", rule: RuleDuplicateKey},
 		"unmapped key not UTF-8":   {change: func(ev *Event) { ev.Unmapped[0].Key = []byte("\xff") }, attribute: "unmapped", rule: RuleUTF8},
 		"unmapped value not UTF-8": {change: func(ev *Event) { ev.Unmapped[0].Value = []byte("\xff") }, attribute: "unmapped", rule: RuleUTF8},
