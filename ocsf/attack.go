@@ -103,19 +103,15 @@ func (d *draft) attacks(o *Object, version string) {
 		at.Const("version", version)
 		rest = at.tactic(rest)
 	}
-	v := o.Value("attacks")
-	if v == nil {
-		return
-	}
 	// No single element holds one of the lists whole, the list of attacks does.
 	if scalars && allIDs {
-		v.claim(ids)
+		o.Claim("attacks", ids)
 	}
 	if parallel && allNames {
-		v.claim(names)
+		o.Claim("attacks", names)
 	}
 	if allTactics && d.knownTactics(chain) {
-		v.claim(chain)
+		o.Claim("attacks", chain)
 	}
 }
 

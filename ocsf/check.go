@@ -180,12 +180,12 @@ func (c *checker) object(o *Object) *CheckError {
 	if empty {
 		return fault("", RuleEmpty, nil)
 	}
-	if len(o.Type.atLeastOne) > 0 {
-		for _, i := range o.Type.atLeastOne {
-			if o.Values[i].Set {
-				return nil
-			}
+	for _, name := range o.Type.AtLeastOne {
+		if o.Value(name) != nil {
+			return nil
 		}
+	}
+	if len(o.Type.AtLeastOne) > 0 {
 		return fault("", RuleAtLeastOne, nil)
 	}
 	return nil

@@ -21,26 +21,25 @@ func quick(ev *Event) bool {
 
 // sound reports whether the object has no fault.
 func (c *checker) sound(o *Object) bool {
-	t, set := o.Type, false
-	for w, m := range o.slots {
-		for ; m != 0; m &= m - 1 {
+	t, set := o.Type, o.slots
+	for w := range set {
+		if t.needed[w]&^set[w] != 0 {
+			return false
+		}
+		for m := t.profiled[w] & (set[w] | t.neededWith[w]); m != 0; m &= m - 1 {
 			i := w*64 + bits.TrailingZeros64(m)
-			v := &o.Values[i]
-			if !v.Set {
-				continue
+			if isSet := set[w]&(m&-m) != 0; isSet != t.Attrs[i].active(c.declared) { // and required, if it is not set
+				return false
 			}
-			set = true
-			if a := &t.Attrs[i]; !a.active(c.declared) || !c.soundValue(o, a, v) {
+		}
+		for m := set[w]; m != 0; m &= m - 1 {
+			i := w*64 + bits.TrailingZeros64(m)
+			if !c.soundValue(o, &t.Attrs[i], &o.Values[i]) {
 				return false
 			}
 		}
 	}
-	for _, i := range t.required {
-		if !o.Values[i].Set && t.Attrs[i].active(c.declared) {
-			return false
-		}
-	}
-	return set && o.hasOne()
+	return set != SlotSet{} && o.hasOne()
 }
 
 func (c *checker) soundValue(o *Object, a *Attr, v *Value) bool {

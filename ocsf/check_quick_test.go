@@ -63,7 +63,7 @@ func TestQuickAgreesOnDamage(t *testing.T) {
 					v := &o.Values[slot]
 					switch r.IntN(7) {
 					case 0:
-						v.Set = false
+						o.unset(slot)
 					case 1:
 						o.set(slot).Str = pick()
 					case 2:

@@ -40,7 +40,7 @@ func putAt(t testing.TB, ev *Event, path string, value any) {
 	v := o.set(slot)
 	switch x := value.(type) {
 	case nil:
-		v.Set = false
+		o.unset(slot)
 	case string:
 		v.Str = []byte(x)
 	case []string:

@@ -20,6 +20,8 @@ type Event struct {
 	pools []objectPool // by ObjectType.number
 	used  []*Object    // of this alert
 	text  []byte       // text made for this event: joined strings, JSON
+
+	claimed []bool // by Leaf.Index: a value holds it whole
 }
 
 // KeyValue is one entry of the map "unmapped".
@@ -36,14 +38,18 @@ type Object struct {
 	slots SlotSet
 }
 
-// SlotSet holds the slots of an object whose values may be set: every slot set by this package since the last Reset.
-// Most attributes of an event are not set, and this spares each pass over it to look at all of them. A value must
-// still be asked whether it is set: pruning takes it back.
+// SlotSet is a set of slots of an object type, one bit each. Most attributes of an event are not set, and the slots that
+// are spare each pass over it to look at all of them.
 type SlotSet [maxAttrs / 64]uint64
 
 func (s *SlotSet) add(slot int) { s[uint(slot)/64%uint(len(s))] |= 1 << (uint(slot) % 64) }
 
-// Slots returns the slots whose values may be set: see SlotSet.
+func (s *SlotSet) remove(slot int) { s[uint(slot)/64%uint(len(s))] &^= 1 << (uint(slot) % 64) }
+
+// meets reports whether a slot is in both sets.
+func (s *SlotSet) meets(other *SlotSet) bool { return s[0]&other[0]|s[1]&other[1] != 0 }
+
+// Slots returns the slots whose values are set.
 func (o *Object) Slots() SlotSet { return o.slots }
 
 // Set marks the value of a slot as set and returns it. Nobody sets Value.Set without it.
@@ -56,9 +62,30 @@ func (o *Object) set(slot int) *Value {
 	return v
 }
 
+// unset takes a value back.
+func (o *Object) unset(slot int) {
+	o.Values[slot].clear()
+	o.slots.remove(slot)
+}
+
+// claim notes leaves that a value, which is set, holds whole unless it was cut; none of them need be there.
+func (o *Object) claim(slot int, srcs ...*Leaf) {
+	v := &o.Values[slot]
+	if v.cut {
+		return
+	}
+	for _, l := range srcs {
+		if l != nil {
+			v.Srcs = append(v.Srcs, l.Index)
+			o.event.claimed[l.Index] = true
+		}
+	}
+}
+
 // Value is the value of one attribute; which fields count follows from Attr.Kind and Attr.List.
 type Value struct {
 	Set  bool
+	cut  bool     // the text, or one of the list, was too long: no leaf is held whole any more
 	Num  int64    // KindInt, KindLong, KindTime, KindBool (0 or 1), KindFloat (IEEE bits, see Float)
 	Str  []byte   // KindString
 	Strs [][]byte // KindString with List
@@ -108,7 +135,7 @@ func (e *Event) Reset() {
 
 // clear keeps the capacity of the slices: they are reused by the next alert.
 func (v *Value) clear() {
-	v.Set, v.Num, v.Str, v.Word = false, 0, nil, 0
+	v.Set, v.cut, v.Num, v.Str, v.Word = false, false, 0, nil, 0
 	v.Strs, v.Objs, v.Srcs = v.Strs[:0], v.Objs[:0], v.Srcs[:0]
 }
 

@@ -56,6 +56,6 @@ func (d *draft) execve(p *Object) {
 		d.words = append(d.words, l)
 	}
 	if len(d.words) > 0 && p.Bytes("cmd_line", d.ev.join(nil, d.scratch)) {
-		p.Value("cmd_line").claim(d.words...)
+		p.Claim("cmd_line", d.words...)
 	}
 }

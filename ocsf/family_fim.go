@@ -87,7 +87,7 @@ func registryType(o *Object, l *Leaf) {
 	for id, caption := range o.Type.Attrs[i].Enum.Captions {
 		if id != 99 && l.Is(caption) {
 			if o.Enum("type_id", id) {
-				o.Value("type").claim(l)
+				o.Claim("type", l)
 			}
 			return
 		}

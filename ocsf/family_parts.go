@@ -277,7 +277,7 @@ func splitList(o *Object, name string, l *Leaf) {
 			continue
 		}
 		if o.Add(name, part) && len(part) == len(l.Value) {
-			o.Value(name).claim(l)
+			o.Claim(name, l)
 		}
 	}
 }

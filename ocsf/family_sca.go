@@ -75,7 +75,7 @@ func (d *draft) requirements(c *Object) {
 			}
 			d.scratch = append(append(append(d.scratch[:0], l.Path[len(under):]...), ": "...), part...)
 			if c.Add("requirements", d.ev.join(nil, d.scratch)) && len(part) == len(l.Value) {
-				c.Value("requirements").claim(l)
+				c.Claim("requirements", l)
 			}
 		}
 	}

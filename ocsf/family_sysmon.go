@@ -103,8 +103,8 @@ func integrity(p *Object, l *Leaf) {
 	for id, caption := range [...]string{1: "Untrusted", 2: "Low", 3: "Medium", 4: "High", 5: "System", 6: "Protected"} {
 		if caption != "" && foldAny(word, caption) {
 			p.Enum("integrity_id", int64(id))
-			if v := p.Value("integrity"); v != nil && l.Is(caption) {
-				v.claim(l)
+			if l.Is(caption) {
+				p.Claim("integrity", l)
 			}
 			return
 		}

@@ -56,5 +56,5 @@ func (d *draft) virusTotalReport() {
 	e.Bytes("value", hash.Text()) // not claimed: the name says where it stands
 	e.Const("provider", "VirusTotal")
 	e.Bytes("data", d.ev.join(nil, d.scratch))
-	e.Value("data").claim(d.words...)
+	e.Claim("data", d.words...)
 }

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"math"
 	"math/bits"
-	"unicode/utf8"
+	"slices"
 )
 
 // finish makes the filled draft a valid event, and accounts for every leaf:
 //
-//	prune      objects that lack what OCSF requires of them are dropped, overlong text is cut
-//	survey     a leaf is claimed when a surviving value holds it whole; what is an observable is listed
+//	prune      objects that lack what OCSF requires of them are dropped
+//	claim      a leaf is claimed when a surviving value holds it whole
+//	survey     what is an observable is listed
 //	profiles   metadata.profiles names what is used; what the class does not allow was pruned
 //	context    unclaimed leaves of the family's own section go to evidences[].data as JSON
 //	unmapped   every leaf nobody claimed, and what of it is an observable
@@ -24,13 +25,10 @@ func (d *draft) finish() error {
 	default:
 		return &MapError{Reason: ReasonInvalidEvent, Attribute: missing, Detail: "required by " + d.class.String() + " and not filled"}
 	}
-	n := len(d.a.leaves)
-	if cap(d.claimed) < n {
-		d.claimed = make([]bool, n, n+n/2)
+	if d.lost { // each value claimed its leaves when it was set
+		clear(d.ev.claimed)
+		d.claim(d.root)
 	}
-	d.claimed = d.claimed[:n]
-	clear(d.claimed)
-	d.used = 0
 	d.survey(d.root)
 	d.profiles()
 	d.fillContext()
@@ -38,66 +36,64 @@ func (d *draft) finish() error {
 	return nil
 }
 
-// prune drops, from the leaves up, objects that are empty or invalid and values of profiles the class does not allow,
-// and cuts strings to their length. It returns the name of a required attribute that o lacks, or "?" when o is empty
-// or fills none of AtLeastOne; "" when o may stay.
+// prune drops, from the leaves up, objects that are empty or invalid and values of profiles the class does not allow.
+// It returns the name of a required attribute that o lacks, or "?" when o is empty or fills none of AtLeastOne; "" when
+// o may stay.
 func (d *draft) prune(o *Object) string {
-	t, any := o.Type, false
+	t := o.Type
 	for w, m := range o.slots {
-		for ; m != 0; m &= m - 1 {
+		for m &= t.pruned[w]; m != 0; m &= m - 1 {
 			i := w*64 + bits.TrailingZeros64(m)
-			if v := &o.Values[i]; v.Set && d.pruneValue(&t.Attrs[i], v) {
-				any = true
+			v := &o.Values[i]
+			if profile := t.Attrs[i].profile; profile != 0 && !d.allow(profile) {
+				d.lost = d.lost || v.claims()
+				o.unset(i)
+			} else if t.Attrs[i].Kind == KindObject && !d.pruneObjects(v) {
+				o.unset(i)
 			}
 		}
 	}
-	for _, i := range t.required {
-		if !o.Values[i].Set && t.Attrs[i].profile == 0 {
-			return t.Attrs[i].Name
+	for w, m := range t.needed {
+		if m &^= o.slots[w]; m != 0 {
+			return t.Attrs[w*64+bits.TrailingZeros64(m)].Name
 		}
 	}
-	if !any || !o.hasOne() {
+	if o.slots == (SlotSet{}) || !o.hasOne() {
 		return "?"
 	}
 	return ""
 }
 
-// pruneValue reports whether the value stays.
-func (d *draft) pruneValue(at *Attr, v *Value) bool {
-	if at.profile != 0 && !d.allow(at.profile) {
-		v.clear()
-		return false
-	}
-	switch at.Kind {
-	case KindObject:
-		kept := v.Objs[:0]
-		for _, child := range v.Objs {
-			if d.prune(child) == "" {
-				kept = append(kept, child)
-			}
-		}
-		if v.Objs = kept; len(kept) == 0 {
-			v.clear()
-			return false
-		}
-	case KindString:
-		if limit := at.text.maxChars; limit > 0 && (at.List || len(v.Str) > limit) {
-			cut(v, limit)
+// pruneObjects reports whether any object of the value stays.
+func (d *draft) pruneObjects(v *Value) bool {
+	kept := v.Objs[:0]
+	for _, child := range v.Objs {
+		if d.prune(child) == "" {
+			kept = append(kept, child)
+		} else {
+			d.lost = d.lost || child.claims()
 		}
 	}
-	return true
+	v.Objs = kept
+	return len(kept) > 0
 }
 
-func (o *Object) hasOne() bool {
-	if len(o.Type.atLeastOne) == 0 {
-		return true
-	}
-	for _, i := range o.Type.atLeastOne {
-		if o.Values[i].Set {
+// claims reports whether a value of the object, or of one in it, claims a leaf.
+func (o *Object) claims() bool {
+	for i := range o.Values {
+		if o.Values[i].claims() {
 			return true
 		}
 	}
 	return false
+}
+
+func (v *Value) claims() bool {
+	return len(v.Srcs) > 0 || slices.ContainsFunc(v.Objs, (*Object).claims)
+}
+
+func (o *Object) hasOne() bool {
+	return o.Type.oneOf == SlotSet{} || o.slots.meets(&o.Type.oneOf)
 }
 
 // allow reports whether the event may use the profile: the class has it, and for parts of the cloud profile the cloud
@@ -106,41 +102,27 @@ func (d *draft) allow(profile profiles) bool {
 	return d.class.may&profile != 0 && (profile != profileCloud || d.root.Value("cloud") != nil)
 }
 
-// cut shortens texts to max characters; a value that was cut no longer holds its leaf whole.
-func cut(v *Value, max int) {
-	shorten := func(text []byte) []byte {
-		if len(text) <= max || utf8.RuneCount(text) <= max {
-			return text
+// claim claims the leaves of every value of the object and of those in it.
+func (d *draft) claim(o *Object) {
+	for i := range o.Values {
+		v := &o.Values[i]
+		for _, s := range v.Srcs {
+			d.ev.claimed[s] = true
 		}
-		end := 0
-		for range max {
-			_, n := utf8.DecodeRune(text[end:])
-			end += n
+		for _, child := range v.Objs {
+			d.claim(child)
 		}
-		v.Srcs = v.Srcs[:0]
-		return text[:end]
-	}
-	v.Str = shorten(v.Str)
-	for i := range v.Strs {
-		v.Strs[i] = shorten(v.Strs[i])
 	}
 }
 
-// survey goes over what survived, once: it notes the profiles in use, claims the leaves held, and lists the values of
-// observable types.
+// survey goes over what survived: it notes the profiles in use and lists the values of observable types.
 func (d *draft) survey(o *Object) {
+	t := o.Type
 	for w, m := range o.slots {
-		for ; m != 0; m &= m - 1 {
+		for m &= t.surveyed[w]; m != 0; m &= m - 1 {
 			i := w*64 + bits.TrailingZeros64(m)
-			v := &o.Values[i]
-			if !v.Set {
-				continue
-			}
-			at := &o.Type.Attrs[i]
+			at, v := &t.Attrs[i], &o.Values[i]
 			d.used |= at.profile
-			for _, s := range v.Srcs {
-				d.claimed[s] = true
-			}
 			if at.Kind == KindObject {
 				for _, child := range v.Objs {
 					d.survey(child)
@@ -172,7 +154,7 @@ func (d *draft) unmapped() {
 	ev := d.ev
 	for i := range d.a.leaves {
 		l := &d.a.leaves[i]
-		if d.claimed[i] || l.Kind == LeafEmpty && !containsDot(l.Path) {
+		if d.ev.claimed[i] || l.Kind == LeafEmpty && !containsDot(l.Path) {
 			continue
 		}
 		key := l.Path

@@ -19,7 +19,7 @@ func (d *draft) fillContext() {
 	srcs := d.sources[:0]
 	for i := range d.a.leaves {
 		l := &d.a.leaves[i]
-		if d.claimed[i] || !d.inContext(l.Path) {
+		if d.ev.claimed[i] || !d.inContext(l.Path) {
 			continue
 		}
 		path := bytes.TrimPrefix(l.Path, dataPrefix)
@@ -41,7 +41,7 @@ func (d *draft) fillContext() {
 		v.Str = text[start:len(text):len(text)]
 		v.Srcs = append(v.Srcs, srcs...)
 		for _, s := range srcs {
-			d.claimed[s] = true
+			d.ev.claimed[s] = true
 		}
 	}
 }

@@ -171,7 +171,7 @@ func (d *draft) completeSecurityFinding(f *Object, groups *Leaf) {
 	analytic.Text("name", d.leaf("decoder.name"))
 	analytic.Enum("type_id", 1)
 	if joined, all := d.joined(groups, ", "); analytic.Bytes("category", joined) && all {
-		analytic.Value("category").claim(groups)
+		analytic.Claim("category", groups)
 	}
 	d.attacks(r, "v13.1")
 }

@@ -18,7 +18,7 @@ type draft struct {
 	sources []int32
 	texts   [][]byte
 	words   []*Leaf
-	claimed []bool   // by leaf
+	lost    bool     // pruning took a value that had claimed leaves
 	used    profiles // in use
 }
 
@@ -36,6 +36,13 @@ func (d *draft) reset(m *Mapper, a *Alert, ev *Event) {
 	if cap(d.scratch) > keepBytes {
 		d.scratch = nil
 	}
+	n := len(a.leaves)
+	if cap(ev.claimed) < n {
+		ev.claimed = make([]bool, n, n+n/2)
+	}
+	ev.claimed = ev.claimed[:n]
+	clear(ev.claimed)
+	d.lost, d.used = false, 0
 }
 
 func (d *draft) leaf(path string) *Leaf { return d.a.Leaf(path) }

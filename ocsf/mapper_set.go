@@ -72,11 +72,24 @@ func (o *Object) put(name string, text []byte, src *Leaf) bool {
 		}
 	}
 	v := o.set(i)
-	v.Str = text
-	if src != nil {
-		v.Srcs = append(v.Srcs, src.Index)
-	}
+	v.Str = t.cut(text)
+	v.cut = len(v.Str) < len(text)
+	o.claim(i, src)
 	return true
+}
+
+// cut shortens a text to the length its type allows.
+func (t *Attr) cut(text []byte) []byte {
+	limit := t.text.maxChars
+	if limit == 0 || len(text) <= limit || utf8.RuneCount(text) <= limit {
+		return text
+	}
+	end := 0
+	for range limit {
+		_, n := utf8.DecodeRune(text[end:])
+		end += n
+	}
+	return text[:end]
 }
 
 // address writes an IPv6 address in its one canonical form, so that it can be searched for: Wazuh expands some to
@@ -126,7 +139,7 @@ func (o *Object) Num(name string, l *Leaf) bool {
 	}
 	o.set(i)
 	if lossless {
-		v.Srcs = append(v.Srcs, l.Index)
+		o.claim(i, l)
 	}
 	return true
 }
@@ -148,21 +161,15 @@ func (o *Object) Int(name string, n int64, srcs ...*Leaf) bool {
 	if k := o.Type.Attrs[i].Kind; k != KindInt && k != KindLong || k == KindInt && (n < math.MinInt32 || n > math.MaxInt32) {
 		return false
 	}
-	v := o.set(i)
-	v.Num = n
-	v.claim(srcs...)
+	o.set(i).Num = n
+	o.claim(i, srcs...)
 	return true
 }
 
-// claim notes leaves that the value holds whole; neither need be there.
-func (v *Value) claim(srcs ...*Leaf) {
-	if v == nil {
-		return
-	}
-	for _, l := range srcs {
-		if l != nil {
-			v.Srcs = append(v.Srcs, l.Index)
-		}
+// Claim notes that a string attribute holds leaves whole that it was not set from; nothing if it is not set.
+func (o *Object) Claim(name string, srcs ...*Leaf) {
+	if o.Value(name) != nil {
+		o.claim(o.Type.Slot(name), srcs...)
 	}
 }
 
@@ -180,10 +187,9 @@ func (o *Object) Bool(name string, l *Leaf) bool {
 	default:
 		return false
 	}
-	v := o.set(i)
-	v.Num = n
+	o.set(i).Num = n
 	if l.Is("true") || l.Is("false") {
-		v.Srcs = append(v.Srcs, l.Index)
+		o.claim(i, l)
 	}
 	return true
 }
@@ -262,16 +268,18 @@ func (o *Object) Add(name string, text []byte, srcs ...*Leaf) bool {
 	if i < 0 || !o.addTo(i, text) {
 		return false
 	}
-	o.Values[i].claim(srcs...)
+	o.claim(i, srcs...)
 	return true
 }
 
 func (o *Object) addTo(slot int, text []byte) bool {
-	if blank(text) || len(o.Values[slot].Strs) >= maxList || !o.Type.Attrs[slot].accepts(text) {
+	t := &o.Type.Attrs[slot]
+	if blank(text) || len(o.Values[slot].Strs) >= maxList || !t.accepts(text) {
 		return false
 	}
-	v := o.set(slot)
-	v.Strs = append(v.Strs, text)
+	v, short := o.set(slot), t.cut(text)
+	v.Strs = append(v.Strs, short)
+	v.cut = v.cut || len(short) < len(text)
 	return true
 }
 
@@ -303,12 +311,13 @@ func (o *Object) AddAll(name string, prefix []byte, a *Alert, l *Leaf) bool {
 		return true
 	})
 	if !scalars {
-		v.Strs = v.Strs[:before]
-		v.Set = before > 0
+		if v.Strs = v.Strs[:before]; before == 0 && v.Set {
+			o.unset(i)
+		}
 		return false
 	}
 	if all && len(v.Strs) > before {
-		v.claim(l)
+		o.claim(i, l)
 	}
 	return len(v.Strs) > before
 }

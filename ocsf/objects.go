@@ -106,7 +106,7 @@ func (s *shape) done() *ObjectType {
 	for _, n := range t.AtLeastOne {
 		if i := t.Slot(n); i >= 0 {
 			curated = append(curated, n)
-			t.atLeastOne = append(t.atLeastOne, i)
+			t.oneOf.add(i)
 		}
 	}
 	t.AtLeastOne = curated
@@ -114,8 +114,11 @@ func (s *shape) done() *ObjectType {
 		a := &t.Attrs[i]
 		a.caption, a.base, a.profile = -1, -1, profileBit(a.Profile)
 		a.ip, a.port, a.millis = a.Type == "ip_t", a.Type == "port_t", a.Type == "timestamp_t"
-		if a.Required {
-			t.required = append(t.required, i)
+		switch {
+		case a.Required && a.profile == 0:
+			t.needed.add(i)
+		case a.Required:
+			t.neededWith.add(i)
 		}
 		if a.Enum != nil {
 			a.Enum.index()

@@ -41,11 +41,21 @@ func (c *Class) settle(seen map[*ObjectType]bool, t *ObjectType, above *place, o
 		}
 		a.place = &place{path: []byte(name), slots: append(above.slots[:len(above.slots):len(above.slots)], uint8(i))}
 		inside := observes || t == c.Root && observed(a.Name)
+		if a.profile != 0 {
+			t.profiled.add(i)
+			t.surveyed.add(i)
+			if c.may&a.profile == 0 || a.profile == profileCloud {
+				t.pruned.add(i)
+			}
+		}
 		switch {
 		case a.Kind == KindObject:
+			t.pruned.add(i)
+			t.surveyed.add(i)
 			c.settle(seen, a.Object, a.place, inside)
 		case a.Kind == KindString && inside:
 			if a.observable = uint8(observableType(a.Type)); a.observable != 0 {
+				t.surveyed.add(i)
 				c.places = append(c.places, a.place)
 			}
 		}

@@ -97,9 +97,13 @@ type ObjectType struct {
 	AtLeastOne []string
 
 	names      nameTable
-	atLeastOne []int // slots of AtLeastOne
-	required   []int // slots of the required attributes
-	number     int   // of the type in its class
+	number     int     // of the type in its class
+	oneOf      SlotSet // AtLeastOne, as far as it is curated; none: no such constraint
+	needed     SlotSet // required in every event
+	neededWith SlotSet // required in events of a profile
+	profiled   SlotSet // of a profile
+	pruned     SlotSet // objects, and what pruning may take away for its profile
+	surveyed   SlotSet // objects, what is observable, what is of a profile
 }
 
 // maxAttrs is the most attributes one object type may have: see SlotSet.
