@@ -57,7 +57,6 @@ type Leaf struct {
 
 // section is one member of the alert: "rule", "agent", "location".
 type section struct {
-	raw        []byte // its value as it stands in the line
 	name       []byte
 	leaf, ends int32 // its leaves
 }
@@ -125,11 +124,14 @@ func (a *Alert) Leaf(path string) *Leaf {
 	return nil
 }
 
-// section returns the first member of that name, or nil.
-func (a *Alert) section(name string) *section {
+// under returns the leaves among which are all that lie in the member of that name.
+func (a *Alert) under(name string) []Leaf {
+	if a.irregular {
+		return a.leaves // of a repeated member, or of one whose name has dots in it
+	}
 	for i := range a.sections {
-		if string(a.sections[i].name) == name {
-			return &a.sections[i]
+		if s := &a.sections[i]; string(s.name) == name {
+			return a.leaves[s.leaf:s.ends]
 		}
 	}
 	return nil

@@ -81,12 +81,12 @@ func (s *scanner) object(depth int) error {
 		if len(key) == 0 || containsDot(key) {
 			s.a.irregular = true // "a." cannot be told from "a" with an empty member, nor "a.b" from "a" with a member "b"
 		}
-		from, leaf := s.pos, int32(len(s.a.leaves))
+		leaf := int32(len(s.a.leaves))
 		if err := s.value(depth + 1); err != nil {
 			return err
 		}
 		if depth == 0 {
-			s.a.sections = append(s.a.sections, section{s.src[from:s.pos], key, leaf, int32(len(s.a.leaves))})
+			s.a.sections = append(s.a.sections, section{key, leaf, int32(len(s.a.leaves))})
 		}
 		s.a.prefix = s.a.prefix[:mark]
 		switch s.next() {

@@ -35,6 +35,6 @@ func (d *draft) check(control, title, result, standard *Leaf) {
 	c.Text("control", control)
 	complianceResult(c, result)
 	if c != nil {
-		d.labels(c, "requirements", "rule.", ':', false)
+		d.labels(c, "requirements", "rule", "rule.", ':', false)
 	}
 }

@@ -75,16 +75,16 @@ func (d *draft) agent() {
 	res.Text("uid", d.leaf("agent.id"))
 	res.Text("name", d.leaf("agent.name"))
 	res.Const("type", "Wazuh agent")
-	d.labels(res, "labels", "agent.labels.", '=', true)
+	d.labels(res, "labels", "agent", "agent.labels.", '=', true)
 }
 
-// labels adds, for every leaf under the path, its values as "key=value" to a list of strings. With deep false only
-// arrays directly under the path count, and "groups" does not.
-func (d *draft) labels(o *Object, name, under string, separator byte, deep bool) {
-	leaves := d.a.Leaves()
+// labels adds, for every leaf under the path, which begins with the name of a section, its values as "key=value" to a
+// list of strings. With deep false only arrays directly under the path count, and "groups" does not.
+func (d *draft) labels(o *Object, name, section, under string, separator byte, deep bool) {
+	leaves := d.a.under(section)
 	for i := range leaves {
 		l := &leaves[i]
-		if n := len(under); !deep && l.Kind != LeafJSON || len(l.Path) <= n || l.Path[n-1] != '.' || string(l.Path[:n]) != under {
+		if n := len(under); !deep && l.Kind != LeafJSON || len(l.Path) <= n || string(l.Path[:n]) != under {
 			continue
 		}
 		key := l.Path[len(under):]
@@ -130,7 +130,7 @@ func (d *draft) complete(ms int64) {
 	}
 	d.ruleCVE()
 	// rule.pci_dss and the like. The set is open: SCA policies bring keys of their own.
-	d.labels(d.metadata(), "labels", "rule.", ':', false)
+	d.labels(d.metadata(), "labels", "rule", "rule.", ':', false)
 	d.host()
 }
 
