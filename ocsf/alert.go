@@ -3,7 +3,6 @@ package ocsf
 import (
 	"bytes"
 	"errors"
-	"hash/maphash"
 	"unicode/utf8"
 )
 
@@ -13,11 +12,13 @@ import (
 type Alert struct {
 	line   []byte // the line as it was given
 	text   []byte // strings that had to be rewritten: escapes, invalid UTF-8
-	paths  []byte // the dotted paths of all leaves
 	leaves []Leaf
-	index  pathIndex
 	arrays [][]byte // elements of the arrays read so far
-	prefix []byte   // path of the object being scanned
+
+	shapes *Shapes
+	tree   *pathTree
+	places []pathPlace // by node of the tree
+	epoch  uint32      // counts the alerts: what places tells of earlier ones is not looked at
 
 	sections []section // members of the alert, in the order of the line
 
@@ -48,11 +49,10 @@ type Leaf struct {
 	Index int32  // position in the alert; Value.Srcs refers to it
 	Kind  LeafKind
 
-	scalars  bool  // of an array that was read: all elements are scalars
-	first    int32 // of an array that was read: its first element in Alert.arrays, + 1
-	count    int32 // how many elements of it are there
-	repeat   int32 // how many leaves before this one have the same path
-	repeated int32 // of the first leaf with a path: how many more there are
+	scalars bool  // of an array that was read: all elements are scalars
+	first   int32 // of an array that was read: its first element in Alert.arrays, + 1
+	count   int32 // how many elements of it are there
+	node    int32 // of its path
 }
 
 // section is one member of the alert: "rule", "agent", "location".
@@ -76,6 +76,9 @@ var (
 	errTooMany   = errors.New("too many fields")
 )
 
+// NewAlert returns an alert that shares the shapes of others. The zero value has its own.
+func NewAlert(s *Shapes) *Alert { return &Alert{shapes: s} }
+
 // Parse reads one line without its newline; the line is copied. It accepts what encoding/json accepts as an object,
 // with two deliberate differences: repeated keys are all kept, and a line that is no JSON object is read from the last
 // `{"timestamp":"` inside it, what stood before is the leaf "spliced_prefix".
@@ -90,8 +93,7 @@ func (a *Alert) Parse(line []byte) error {
 	if i := bytes.LastIndex(a.line, splicePoint); i > 0 && errors.Is(err, errNotObject) {
 		a.reset(len(line))
 		if a.scan(a.line[i:]) == nil {
-			a.prefix = append(a.prefix[:0], "spliced_prefix"...)
-			if err = a.add(a.prefix, LeafText, a.validText(a.line[:i])); err == nil {
+			if err = a.add(a.tree.node(0, true, []byte("spliced_prefix")), LeafText, a.validText(a.line[:i])); err == nil {
 				return nil
 			}
 		}
@@ -104,22 +106,47 @@ func (a *Alert) Parse(line []byte) error {
 }
 
 func (a *Alert) reset(size int) {
-	if size < keepBytes/16 && (cap(a.line) > keepBytes || cap(a.text) > keepBytes || cap(a.paths) > keepBytes || cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64) {
-		*a = Alert{}
+	if size < keepBytes/16 && (cap(a.line) > keepBytes || cap(a.text) > keepBytes || cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64) {
+		*a = Alert{shapes: a.shapes}
 	}
-	a.text, a.paths, a.leaves, a.prefix, a.arrays = a.text[:0], a.paths[:0], a.leaves[:0], a.prefix[:0], a.arrays[:0]
+	a.text, a.leaves, a.arrays = a.text[:0], a.leaves[:0], a.arrays[:0]
 	a.sections = a.sections[:0]
 	a.irregular, a.repeats = false, false
-	a.index.reset()
+	if a.shapes == nil {
+		a.shapes = new(Shapes)
+	}
+	if a.tree = a.shapes.forAlert(); len(a.places) > 2*maxNodes {
+		a.places = nil
+	}
+	if a.epoch++; a.epoch == 0 {
+		clear(a.places)
+		a.epoch = 1
+	}
 }
 
 // Leaves returns all leaves in the order of the line; the alert owns them.
 func (a *Alert) Leaves() []Leaf { return a.leaves }
 
-// Leaf returns the first leaf with the dotted path, or nil.
+// Leaf returns the first leaf with the dotted path, or nil. The path is kept, to be found sooner the next time: it should be
+// a text of the program or of its configuration.
 func (a *Alert) Leaf(path string) *Leaf {
-	if i := a.index.find(a, path); i >= 0 {
-		return &a.leaves[i]
+	if a.tree == nil {
+		return nil
+	}
+	return a.leafOf(a.tree.find(path))
+}
+
+// LeafAt does the same for any path.
+func (a *Alert) LeafAt(path []byte) *Leaf {
+	if a.tree == nil {
+		return nil
+	}
+	return a.leafOf(a.tree.lookUp(path))
+}
+
+func (a *Alert) leafOf(node int32) *Leaf {
+	if node != 0 && int(node) < len(a.places) && a.places[node].leafIn == a.epoch {
+		return &a.leaves[a.places[node].leaf]
 	}
 	return nil
 }
@@ -139,7 +166,11 @@ func (a *Alert) under(name string) []Leaf {
 
 // Has reports whether the alert has an object (not a leaf) at the dotted path.
 func (a *Alert) Has(path string) bool {
-	return len(a.index.objects) > 0 && a.index.hasObject(maphash.String(a.index.seed, path))
+	if a.tree == nil {
+		return false
+	}
+	n := a.tree.find(path)
+	return n != 0 && int(n) < len(a.places) && a.places[n].objectIn == a.epoch
 }
 
 // Level returns rule.level, or -1 when the alert has none.

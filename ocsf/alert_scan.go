@@ -11,13 +11,12 @@ type scanner struct {
 const maxNesting = 10000
 
 func (a *Alert) scan(src []byte) error {
-	a.index.ready()
 	s := scanner{a: a, src: src}
 	s.space()
 	if s.pos == len(src) || src[s.pos] != '{' {
 		return errNotObject
 	}
-	if err := s.object(0); err != nil {
+	if err := s.object(0, 0); err != nil {
 		return err
 	}
 	s.space()
@@ -54,41 +53,45 @@ func (s *scanner) nextToken() byte {
 	return s.src[s.pos]
 }
 
-// object reads the members of the object at pos; a.prefix is its path.
-func (s *scanner) object(depth int) error {
+// object reads the members of the object at pos; node is its path.
+func (s *scanner) object(depth int, node int32) error {
 	s.pos++
 	if s.next() == '}' {
 		s.pos++
 		if depth == 0 {
 			return nil
 		}
-		return s.a.add(s.a.prefix, LeafEmpty, emptyObject)
+		return s.a.add(node, LeafEmpty, emptyObject)
 	}
-	mark := len(s.a.prefix)
+	last := int32(0) // member
 	for {
 		if s.next() != '"' {
 			return errNotObject
 		}
-		key, ok := s.string()
-		if !ok || s.next() != ':' {
+		member := s.expected(node, last)
+		if member == 0 {
+			key, ok := s.string()
+			if !ok {
+				return errNotObject
+			}
+			member = s.a.tree.node(node, depth == 0, key)
+			s.a.tree.expect(node, last, member)
+			if len(key) == 0 || containsDot(key) {
+				s.a.irregular = true // "a." cannot be told from "a" with an empty member, nor "a.b" from "a" with a member "b"
+			}
+		}
+		if s.next() != ':' {
 			return errNotObject
 		}
 		s.pos++
-		if depth > 0 {
-			s.a.prefix = append(s.a.prefix, '.')
-		}
-		s.a.prefix = append(s.a.prefix, key...)
-		if len(key) == 0 || containsDot(key) {
-			s.a.irregular = true // "a." cannot be told from "a" with an empty member, nor "a.b" from "a" with a member "b"
-		}
 		leaf := int32(len(s.a.leaves))
-		if err := s.value(depth + 1); err != nil {
+		if err := s.value(depth+1, member); err != nil {
 			return err
 		}
 		if depth == 0 {
-			s.a.sections = append(s.a.sections, section{key, leaf, int32(len(s.a.leaves))})
+			s.a.sections = append(s.a.sections, section{s.a.tree.nodes[member].path, leaf, int32(len(s.a.leaves))})
 		}
-		s.a.prefix = s.a.prefix[:mark]
+		last = member
 		switch s.next() {
 		case ',':
 			s.pos++
@@ -103,7 +106,30 @@ func (s *scanner) object(depth int) error {
 
 var emptyObject = []byte("{}")
 
-func (s *scanner) value(depth int) error {
+// expected passes the name at pos if it is that of a member that came behind last in an earlier alert, and returns its
+// node, else 0.
+func (s *scanner) expected(parent, last int32) int32 {
+	nodes := s.a.tree.nodes
+	next := &nodes[parent].first
+	if last != 0 {
+		next = &nodes[last].after
+	}
+	text := s.src[s.pos+1:]
+	for i, n := range next {
+		node := &nodes[n]
+		if k := len(node.key); node.plain && node.parent == parent && k < len(text) && text[k] == '"' && string(text[:k]) == string(node.key) {
+			if i > 0 {
+				next[0], next[1] = next[1], next[0]
+			}
+			s.pos += k + 2
+			s.a.irregular = s.a.irregular || node.odd
+			return n
+		}
+	}
+	return 0
+}
+
+func (s *scanner) value(depth int, node int32) error {
 	start := 0
 	kind := LeafKind(0)
 	switch c := s.next(); {
@@ -112,18 +138,20 @@ func (s *scanner) value(depth int) error {
 		if !ok {
 			return errNotObject
 		}
-		return s.a.add(s.a.prefix, LeafText, text)
-	case c == '{' && depth < maxObjectDepth && len(s.a.prefix) <= maxPrefix:
-		if hash := s.a.index.hash(s.a.prefix); !s.a.index.addObject(hash) || s.a.index.hasLeaf(hash) {
+		return s.a.add(node, LeafText, text)
+	case c == '{' && depth < maxObjectDepth && len(s.a.tree.nodes[node].path) <= maxPrefix:
+		at := s.a.place(node)
+		if at.objectIn == s.a.epoch || at.leafIn == s.a.epoch {
 			s.a.irregular = true
 		}
-		return s.object(depth)
+		at.objectIn = s.a.epoch
+		return s.object(depth, node)
 	case c == '{' || c == '[':
 		start = s.pos
 		if !s.skip(maxNesting - depth) {
 			return errNotObject
 		}
-		return s.a.add(s.a.prefix, LeafJSON, s.a.validText(s.src[start:s.pos]))
+		return s.a.add(node, LeafJSON, s.a.validText(s.src[start:s.pos]))
 	case c == 't':
 		kind = LeafBool
 		start = s.literal("true")
@@ -140,28 +168,36 @@ func (s *scanner) value(depth int) error {
 	if start < 0 {
 		return errNotObject
 	}
-	return s.a.add(s.a.prefix, kind, s.src[start:s.pos])
+	return s.a.add(node, kind, s.src[start:s.pos])
 }
 
-// add appends a leaf. The path is copied; the value must outlive the scan.
-func (a *Alert) add(path []byte, kind LeafKind, value []byte) error {
+// place returns where the alert has the path of a node.
+func (a *Alert) place(node int32) *pathPlace {
+	if int(node) >= len(a.places) {
+		a.places = append(a.places, make([]pathPlace, len(a.tree.nodes)-len(a.places))...)
+	}
+	return &a.places[node]
+}
+
+// add appends a leaf at a path. The value must outlive the scan.
+func (a *Alert) add(node int32, kind LeafKind, value []byte) error {
 	if len(a.leaves) == maxLeaves {
 		return errTooMany
 	}
+	path := a.tree.nodes[node].path
 	if len(path) == 0 {
 		a.repeats = true // see unmapped
 	}
-	start := len(a.paths)
-	a.paths = append(a.paths, path...)
-	hash := a.index.hash(path)
 	n := int32(len(a.leaves))
-	a.leaves = append(a.leaves, Leaf{Path: a.paths[start:len(a.paths):len(a.paths)], Value: value, Index: n, Kind: kind})
-	if first := a.index.insert(a, hash, n); first >= 0 {
+	a.leaves = append(a.leaves, Leaf{Path: path, Value: value, Index: n, Kind: kind, node: node})
+	switch at := a.place(node); {
+	case at.leafIn == a.epoch:
 		a.irregular, a.repeats = true, true
-		a.leaves[first].repeated++
-		a.leaves[n].repeat = a.leaves[first].repeated
-	} else if kind != LeafEmpty && a.index.hasObject(hash) {
-		a.irregular = true
+	default:
+		at.leafIn, at.leaf = a.epoch, n
+		if kind != LeafEmpty && at.objectIn == a.epoch {
+			a.irregular = true
+		}
 	}
 	return nil
 }

@@ -80,6 +80,7 @@ func replaceInvalid(b []byte) string { return string([]rune(string(b))) }
 func sameAsReference(line []byte) error {
 	want, wantErr := reference(line)
 	var a Alert
+	a.reset(len(line))
 	a.line = bytes.Clone(line)
 	err := a.scan(a.line)
 	if (err == nil) != (wantErr == nil) {

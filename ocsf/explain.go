@@ -42,7 +42,7 @@ func Explain(a *Alert, ev *Event) Explanation {
 	x.walk(a, ev.Root, "")
 	for _, kv := range ev.Unmapped {
 		left := Left{Key: string(kv.Key), Value: string(kv.Value), Reason: LeftNowhere}
-		l := a.Leaf(left.Key)
+		l := a.LeafAt(kv.Key)
 		switch {
 		case l == nil:
 			left.Reason = LeftRepeat
@@ -150,7 +150,7 @@ func (c *Coverage) Add(a *Alert, ev *Event) {
 		}
 	}
 	for _, kv := range ev.Unmapped {
-		if l := a.Leaf(string(kv.Key)); l == nil || l.Kind != LeafEmpty {
+		if l := a.LeafAt(kv.Key); l == nil || l.Kind != LeafEmpty {
 			f.Mapped--
 		}
 		if n, ok := f.Unmapped[string(kv.Key)]; ok || len(f.Unmapped) < maxCoverageKeys {

@@ -45,7 +45,7 @@ func (d *draft) execve(p *Object) {
 	d.scratch = d.scratch[:0]
 	d.words = d.words[:0]
 	for i := range int64(maxList) {
-		l := d.leaf(string(strconv.AppendInt(prefix, i, 10)))
+		l := d.a.LeafAt(strconv.AppendInt(prefix, i, 10))
 		if l == nil {
 			break
 		}

@@ -38,8 +38,8 @@ func (d *draft) virusTotalReport() {
 	}
 	text := append(d.scratch[:0], `{"virustotal":{`...)
 	d.words = d.words[:0]
-	for _, key := range [...]string{"found", "malicious", "positives", "total", "scan_date", "permalink"} {
-		if l := d.leaf(data + key); l != nil {
+	for _, path := range [...]string{data + "found", data + "malicious", data + "positives", data + "total", data + "scan_date", data + "permalink"} {
+		if l := d.leaf(path); l != nil {
 			text = l.appendJSON(appendKey(text, l.Path[len(data):]))
 			d.words = append(d.words, l)
 		}

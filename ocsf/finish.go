@@ -152,21 +152,25 @@ func (d *draft) profiles() {
 // are left out; they hold nothing.
 func (d *draft) unmapped() {
 	ev := d.ev
+	d.sources = d.sources[:0]
 	for i := range d.a.leaves {
 		l := &d.a.leaves[i]
-		if d.ev.claimed[i] || l.Kind == LeafEmpty && !containsDot(l.Path) {
+		if d.ev.claimed[i] || l.Kind == LeafEmpty && !d.a.tree.nodes[l.node].dotted {
 			continue
 		}
 		key := l.Path
 		if len(key) == 0 {
 			key = ev.literal("(empty)") // a member with no name, and a map has no empty key
 		}
+		if d.a.tree.nodes[l.node].observed {
+			d.sources = append(d.sources, int32(len(ev.Unmapped)))
+		}
 		ev.Unmapped = append(ev.Unmapped, KeyValue{Key: key, Value: l.Value})
 	}
 	if d.a.repeats {
 		d.uniqueKeys()
 	}
-	for i := range ev.Unmapped {
+	for _, i := range d.sources {
 		d.observeUnmapped(&ev.Unmapped[i])
 	}
 }

@@ -47,12 +47,7 @@ func NewMapper(c *Class, opt Options) *Mapper {
 	if opt.Severity == [4]int{} {
 		opt.Severity = DefaultSeverity()
 	}
-	m := &Mapper{class: c, opt: opt, families: families(), sha: sha1.New(), observable: newObservableSlots(c)}
-	names := make([]string, len(unmappedObservables))
-	for i := range unmappedObservables {
-		names[i] = unmappedObservables[i].key
-	}
-	m.unmapped = newNameTable(names)
+	m := &Mapper{class: c, opt: opt, families: families(), sha: sha1.New(), observable: newObservableSlots(c), unmapped: newUnmappedTable()}
 	return m
 }
 

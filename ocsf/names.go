@@ -3,8 +3,13 @@ package ocsf
 // nameTable finds the position of a name in a small, fixed list. It is asked a hundred times per alert, nearly always with
 // a literal, and a map would cost five times as much. The zero table is empty.
 type nameTable struct {
-	names []string
-	table []uint16 // open table over nameHash, at most a quarter full: position + 1, 0 is free
+	table []namePosition // open table over nameHash, at most a quarter full
+}
+
+// namePosition is a name and its position; a free one has no name.
+type namePosition struct {
+	name string
+	at   int
 }
 
 // newNameTable returns the table of different names.
@@ -13,30 +18,30 @@ func newNameTable(names []string) nameTable {
 	for size < 4*len(names) {
 		size *= 2
 	}
-	t := nameTable{names, make([]uint16, size)}
+	t := nameTable{make([]namePosition, size)}
 	for i, name := range names {
 		h := int(nameHash(name)) & (size - 1)
-		for t.table[h] != 0 {
+		for t.table[h].name != "" {
 			h = (h + 1) & (size - 1)
 		}
-		t.table[h] = uint16(i + 1)
+		t.table[h] = namePosition{name, i}
 	}
 	return t
 }
 
 // findName returns the position of a name, given as text or as bytes, or -1.
 func findName[N string | []byte](t *nameTable, name N) int {
-	if len(name) == 0 || len(t.names) == 0 {
+	if len(name) == 0 || len(t.table) == 0 {
 		return -1
 	}
 	mask := uint32(len(t.table) - 1)
 	for h := nameHash(name) & mask; ; h = (h + 1) & mask {
-		i := t.table[h]
-		if i == 0 {
+		p := &t.table[h]
+		if len(p.name) == 0 {
 			return -1
 		}
-		if t.names[i-1] == string(name) {
-			return int(i - 1)
+		if p.name == string(name) {
+			return p.at
 		}
 	}
 }

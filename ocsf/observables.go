@@ -92,6 +92,14 @@ var unmappedObservables = [...]struct {
 	{"data.virustotal.source.sha1", observableHash},
 }
 
+func newUnmappedTable() nameTable {
+	names := make([]string, len(unmappedObservables))
+	for i := range unmappedObservables {
+		names[i] = unmappedObservables[i].key
+	}
+	return newNameTable(names)
+}
+
 // maxObservables bounds what a single alert can add, and the search for repeated ones.
 const maxObservables = 128
 

@@ -21,13 +21,13 @@ type fate struct {
 // judge decides the fate of one line at a time. It touches nothing that others do, so several can work side by side.
 type judge struct {
 	opt     *Options
-	alert   ocsf.Alert
+	alert   *ocsf.Alert
 	mappers []*ocsf.Mapper // by source
 	events  []*ocsf.Event
 }
 
-func newJudge(opt *Options) *judge {
-	j := &judge{opt: opt}
+func newJudge(opt *Options, shapes *ocsf.Shapes) *judge {
+	j := &judge{opt: opt, alert: ocsf.NewAlert(shapes)}
 	for _, s := range opt.Sources {
 		j.mappers = append(j.mappers, ocsf.NewMapper(s.Class, s.Mapping))
 		j.events = append(j.events, ocsf.NewEvent(s.Class))
@@ -40,14 +40,14 @@ func (j *judge) decide(line []byte, now time.Time) fate {
 	if err := j.alert.Parse(line); err != nil {
 		return fate{err: err}
 	}
-	if reason, ok := j.opt.Filter.Ships(&j.alert); !ok {
+	if reason, ok := j.opt.Filter.Ships(j.alert); !ok {
 		return fate{filtered: reason}
 	}
 	for i, s := range j.opt.Sources {
-		if !s.Match.Alert(&j.alert) {
+		if !s.Match.Alert(j.alert) {
 			continue
 		}
-		err := j.mappers[i].Map(&j.alert, now, j.events[i])
+		err := j.mappers[i].Map(j.alert, now, j.events[i])
 		if errors.Is(err, ocsf.ErrOtherClass) {
 			continue
 		}
@@ -86,8 +86,9 @@ type seat struct {
 
 func newBench(opt *Options) *bench {
 	b := &bench{workers: min(opt.Judges, aheadLines)}
+	shapes := make([]ocsf.Shapes, b.workers)
 	for i := range b.seats {
-		b.seats[i].judge = newJudge(opt)
+		b.seats[i].judge = newJudge(opt, &shapes[i%b.workers]) // as judge shares the seats out
 	}
 	return b
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"wazuh-security-lake/lake"
+	"wazuh-security-lake/ocsf"
 	"wazuh-security-lake/spool"
 	"wazuh-security-lake/tailer"
 )
@@ -115,7 +116,7 @@ func New(opt Options) *Relay {
 		opt.Sealed = func(spool.Manifest) {}
 	}
 	r := &Relay{opt: opt, committed: opt.Position, started: !opt.Position.IsZero(), flush: make(chan chan error)}
-	r.judge, r.build = newJudge(&r.opt), newBuilder(&r.opt)
+	r.judge, r.build = newJudge(&r.opt, new(ocsf.Shapes)), newBuilder(&r.opt)
 	return r
 }
 

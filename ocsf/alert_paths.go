@@ -1,0 +1,236 @@
+package ocsf
+
+import (
+	"hash/maphash"
+	"unsafe"
+)
+
+// Shapes is what alerts have in common: the paths of their fields, which come again and again, in nearly the same order.
+// A field that came where it was expected costs a comparison of its name; its path is neither built nor hashed.
+//
+// Alerts that share Shapes are parsed and asked by one goroutine at a time. The paths themselves never change, so what
+// was made of an alert may be used elsewhere meanwhile. The zero value is ready.
+type Shapes struct{ tree *pathTree }
+
+// pathTree holds the paths of a time. Paths are invented by whoever writes the logs, so it is bounded: when it is full, the
+// next alert begins another.
+type pathTree struct {
+	seed  maphash.Seed // random, for the same reason
+	nodes []pathNode   // 0 is the alert itself
+	table []int32      // open table over the hashes of the paths: numbers of nodes, at most half full
+	text  []byte       // the paths made last; bytes once written stay as they are
+	size  int          // bytes of all paths
+	asked []asked      // open table over askHash, at most half full
+	asks  int
+	// recent are answers to questions by the address of their text.
+	recent [1 << recentBits]asked
+
+	observed nameTable // of unmappedObservables
+}
+
+// pathNode is a path: of a field, of an object, or of both in different alerts.
+type pathNode struct {
+	path   []byte // dotted
+	key    []byte // its last name
+	hash   uint64
+	parent int32
+	// What came next to where the last alerts had this path: the first members of the object, and the siblings behind it.
+	first, after [2]int32
+	plain        bool // the name stands in JSON text as it is
+	odd          bool // the name is empty or has dots in it: see Alert.irregular
+	dotted       bool // the path has dots
+	observed     bool // it is one of unmappedObservables
+}
+
+// asked is a path that the mapping asked for. These are texts of the program, not of the alert, so that their hash need
+// not be one that nobody can guess.
+type asked struct {
+	path string
+	node int32 // 0: no alert had it yet
+}
+
+// pathPlace is where the alert at hand has a path.
+type pathPlace struct {
+	leafIn   uint32 // the alert's epoch, if it has a leaf there
+	objectIn uint32 // or an object
+	leaf     int32  // the first
+}
+
+const (
+	maxNodes     = 1 << 13
+	maxPathBytes = 1 << 19
+	maxAsked     = 1 << 12
+	recentBits   = 11
+)
+
+func newPathTree() *pathTree {
+	return &pathTree{
+		seed: maphash.MakeSeed(), nodes: make([]pathNode, 1, 256), table: make([]int32, 1024), asked: make([]asked, 1024),
+		observed: newUnmappedTable(),
+	}
+}
+
+// forAlert returns the tree for another alert.
+func (s *Shapes) forAlert() *pathTree {
+	if s.tree == nil || len(s.tree.nodes) > maxNodes || s.tree.size > maxPathBytes {
+		s.tree = newPathTree()
+	}
+	return s.tree
+}
+
+// node returns the node of the member key of the object parent.
+func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
+	// The path is written behind the others, and stays there if it is new.
+	if len(t.text)+len(t.nodes[parent].path)+1+len(key) > cap(t.text) {
+		t.text = make([]byte, 0, max(4096, 2*(len(t.nodes[parent].path)+1+len(key))))
+	}
+	start := len(t.text)
+	path := t.text[start:]
+	if !top {
+		path = append(append(path, t.nodes[parent].path...), '.')
+	}
+	path = append(path, key...)
+	path = path[:len(path):len(path)]
+	hash := maphash.Bytes(t.seed, path)
+	at := t.slot(hash, path)
+	if t.table[at] != 0 {
+		return t.table[at]
+	}
+	n := int32(len(t.nodes))
+	t.text = t.text[:start+len(path)]
+	t.size += len(path)
+	t.table[at] = n
+	t.nodes = append(t.nodes, pathNode{
+		path: path, key: path[len(path)-len(key):], hash: hash, parent: parent,
+		plain: plainEnd(key, 0) == len(key), odd: len(key) == 0 || containsDot(key), dotted: containsDot(path),
+		observed: findName(&t.observed, path) >= 0,
+	})
+	if a := t.question(string(path)); a != nil && len(path) > 0 {
+		a.node = n
+		t.recent = [1 << recentBits]asked{}
+	} else if t.asks == maxAsked {
+		t.recent = [1 << recentBits]asked{} // it may know of paths that are not among the questions
+	}
+	if 2*len(t.nodes) > len(t.table) {
+		t.table = make([]int32, 2*len(t.table))
+		for i := 1; i < len(t.nodes); i++ {
+			t.table[t.slot(t.nodes[i].hash, t.nodes[i].path)] = int32(i)
+		}
+	}
+	return n
+}
+
+// slot returns where in the table the path is, or belongs.
+func (t *pathTree) slot(hash uint64, path []byte) uint64 {
+	mask := uint64(len(t.table) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		n := t.table[i]
+		if n == 0 || t.nodes[n].hash == hash && string(t.nodes[n].path) == string(path) {
+			return i
+		}
+	}
+}
+
+// expect notes that node came behind last, or as the first member of parent when last is 0.
+func (t *pathTree) expect(parent, last, node int32) {
+	if t.nodes[node].parent != parent {
+		return // a name with dots in it: the path is at home elsewhere
+	}
+	next := &t.nodes[parent].first
+	if last != 0 {
+		next = &t.nodes[last].after
+	}
+	next[1], next[0] = next[0], node
+}
+
+// find returns the node of a path that the program asks for, 0 if no alert had it.
+//
+// It is asked a hundred times per alert, nearly always with literals. What lies at the same address with the same length
+// is the same text, which spares to read it; recent keeps the text, so that its address is given to no other.
+func (t *pathTree) find(path string) int32 {
+	text := unsafe.StringData(path)
+	address := uint64(uintptr(unsafe.Pointer(text)))
+	r := &t.recent[address*0x9e3779b97f4a7c15>>(64-recentBits)]
+	if len(r.path) == len(path) && unsafe.StringData(r.path) == text && len(path) > 0 {
+		return r.node
+	}
+	*r = asked{path, t.findText(path)}
+	return r.node
+}
+
+func (t *pathTree) findText(path string) int32 {
+	if path != "" {
+		if a := t.question(path); a != nil {
+			return a.node
+		}
+	}
+	node := t.lookUp([]byte(path))
+	if t.asks < maxAsked && path != "" {
+		t.ask(asked{path, node})
+	}
+	return node
+}
+
+// lookUp returns the node of a path, 0 if no alert had it.
+func (t *pathTree) lookUp(path []byte) int32 {
+	return t.table[t.slot(maphash.Bytes(t.seed, path), path)]
+}
+
+// question returns the entry of a path that was asked for, or nil.
+func (t *pathTree) question(path string) *asked {
+	mask := uint32(len(t.asked) - 1)
+	for i := askHash(path) & mask; ; i = (i + 1) & mask {
+		a := &t.asked[i]
+		if a.path == path {
+			return a
+		}
+		if a.path == "" {
+			return nil
+		}
+	}
+}
+
+func (t *pathTree) ask(a asked) {
+	if 2*t.asks >= len(t.asked) {
+		old := t.asked
+		t.asked = make([]asked, 2*len(old))
+		for _, o := range old {
+			if o.path != "" {
+				t.put(o)
+			}
+		}
+	}
+	t.put(a)
+	t.asks++
+}
+
+func (t *pathTree) put(a asked) {
+	mask := uint32(len(t.asked) - 1)
+	i := askHash(a.path) & mask
+	for t.asked[i].path != "" {
+		i = (i + 1) & mask
+	}
+	t.asked[i] = a
+}
+
+// askHash is made of the length and of up to sixteen letters at the end, where paths differ.
+func askHash(path string) uint32 {
+	const mix = 0x9e3779b97f4a7c15
+	n := len(path)
+	h := uint64(n)
+	if n >= 8 {
+		h = (h ^ letters(path[n-8:])) * mix
+		h ^= letters(path[max(0, n-16):])
+	} else {
+		for i := range n {
+			h = h<<8 | uint64(path[i])
+		}
+	}
+	return uint32(h * mix >> 32)
+}
+
+// letters reads eight bytes.
+func letters(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
