@@ -14,8 +14,6 @@ type dictionary struct {
 	ends    []int32 // end of each text in arena
 	arena   []byte  // the texts as a Parquet dictionary page has them
 	slots   []entry // open addressing; a power of two
-	next    []int32 // by text, the one that came after it the last time
-	last    int32   // the number given last
 	longest int
 }
 
@@ -25,38 +23,24 @@ type entry uint64
 func (x entry) hash() uint32  { return uint32(x >> 32) }
 func (x entry) number() int32 { return int32(x&math.MaxUint32) - 1 }
 
-// number returns the number of v. It looks at what came last, and at what came after that the last time, before it
-// searches: the values of a log repeat, and so do the elements of its lists.
+// number returns the number of v.
 func (d *dictionary) number(s *seeds, v []byte) int32 {
-	if len(d.ends) > 0 {
-		if bytes.Equal(d.text(d.last), v) {
-			return d.last
-		}
-		if n := d.next[d.last]; bytes.Equal(d.text(n), v) {
-			d.last = n
-			return n
-		}
-	}
 	if 2*len(d.ends) >= len(d.slots) {
 		d.grow()
 	}
 	hash := s.hash(v)
-	mask := uint32(len(d.slots) - 1)
+	slots := d.slots
+	mask := uint32(len(slots) - 1)
 	i := hash & mask
-	for ; d.slots[i] != 0; i = (i + 1) & mask {
-		if x := d.slots[i]; x.hash() == hash && bytes.Equal(d.text(x.number()), v) {
-			d.next[d.last] = x.number()
-			d.last = x.number()
-			return d.last
+	for ; slots[i] != 0; i = (i + 1) & mask {
+		if x := slots[i]; x.hash() == hash && bytes.Equal(d.text(x.number()), v) {
+			return x.number()
 		}
 	}
 	n := int32(len(d.ends))
-	d.slots[i] = entry(hash)<<32 | entry(n+1)
+	slots[i] = entry(hash)<<32 | entry(n+1)
 	d.arena = appendPlain(d.arena, v)
 	d.ends = append(d.ends, int32(len(d.arena)))
-	d.next = append(d.next, 0)
-	d.next[d.last] = n
-	d.last = n
 	d.longest = max(d.longest, len(v))
 	return n
 }
@@ -99,8 +83,17 @@ func (s *seeds) hash(v []byte) uint32 {
 	n := len(v)
 	var a, b uint64
 	switch {
-	case n > 16:
+	case n > 64:
 		return uint32(maphash.Bytes(s.long, v))
+	case n > 16:
+		// Sixteen bytes at a time, the last sixteen in any case. Each step depends on the one before and on what nobody
+		// knows.
+		step := s.a
+		for rest := v; len(rest) > 16; rest = rest[16:] {
+			high, low := bits.Mul64(binary.LittleEndian.Uint64(rest)^step, binary.LittleEndian.Uint64(rest[8:])^s.b)
+			step = high ^ low
+		}
+		a, b = binary.LittleEndian.Uint64(v[n-16:])^step, binary.LittleEndian.Uint64(v[n-8:])
 	case n >= 8:
 		a, b = binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[n-8:])
 	case n >= 4:
@@ -140,14 +133,13 @@ func (d *dictionary) cut(n int) {
 	if n >= len(d.ends) {
 		return
 	}
-	d.ends, d.next, d.last, d.longest = d.ends[:n], d.next[:n], 0, 0
+	d.ends, d.longest = d.ends[:n], 0
 	d.arena = d.arena[:0]
 	if n > 0 {
 		d.arena = d.arena[:d.ends[n-1]]
 	}
 	for i := range n {
 		d.longest = max(d.longest, len(d.text(int32(i))))
-		d.next[i] = 0
 	}
 	left := slices.DeleteFunc(slices.Clone(d.slots), func(x entry) bool { return int(x.number()) >= n })
 	clear(d.slots)
@@ -159,8 +151,7 @@ func (d *dictionary) reset() {
 	if len(d.ends) == 0 {
 		return
 	}
-	d.ends, d.next, d.arena = shrink(d.ends), shrink(d.next), shrink(d.arena)
-	d.last, d.longest = 0, 0
+	d.ends, d.arena, d.longest = shrink(d.ends), shrink(d.arena), 0
 	if len(d.slots) > keptSlots {
 		d.slots = nil
 	}
