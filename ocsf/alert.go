@@ -76,8 +76,8 @@ var (
 	errTooMany   = errors.New("too many fields")
 )
 
-// NewAlert returns an alert that shares the shapes of others. The zero value has its own.
-func NewAlert(s *Shapes) *Alert { return &Alert{shapes: s} }
+// Share makes the next Parse use these shapes. An alert that was never given any has its own.
+func (a *Alert) Share(s *Shapes) { a.shapes = s }
 
 // Parse reads one line without its newline; the line is copied. It accepts what encoding/json accepts as an object,
 // with two deliberate differences: repeated keys are all kept, and a line that is no JSON object is read from the last

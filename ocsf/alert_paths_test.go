@@ -107,10 +107,13 @@ func TestShapesInAnyOrder(t *testing.T) {
 		return b.String()
 	}
 	shapes := new(Shapes)
-	known := []*Alert{NewAlert(shapes), NewAlert(shapes), new(Alert)}
+	known := []*Alert{new(Alert), new(Alert), new(Alert)}
 	for range 20000 {
-		line := object(0)
-		if err := sameAsFresh(known[r.IntN(len(known))], []byte(line)); err != nil {
+		line, a := object(0), known[r.IntN(len(known))]
+		if a != known[2] && r.IntN(2) == 0 {
+			a.Share(shapes)
+		}
+		if err := sameAsFresh(a, []byte(line)); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
 	}
@@ -119,7 +122,9 @@ func TestShapesInAnyOrder(t *testing.T) {
 // TestShapesAreBounded: whoever invents names gets no more memory than they are worth, and no more time.
 func TestShapesAreBounded(t *testing.T) {
 	shapes := new(Shapes)
-	a, other := NewAlert(shapes), NewAlert(shapes)
+	a, other := new(Alert), new(Alert)
+	a.Share(shapes)
+	other.Share(shapes)
 	if err := other.Parse([]byte(`{"rule":{"id":"7"}}`)); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@
 //
 //	tailer -> filter -> route -> ocsf.Map -> ocsf.Check -> lake.Encoder -> spool commit
 //
-// One goroutine does all of it, so that order, counters and position need no lock. Every line that comes in ends in exactly
+// One goroutine does all of it, so that order, counters and position need no lock; with Options.Judges others map for it. Every line that comes in ends in exactly
 // one of shipped, filtered, rejected; until the batch is sealed it is "building" and would be read again after a crash.
 //
 // Failures: a full store stops the reading (the line in hand is kept, Wazuh's own files hold the rest); a disk error
@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"wazuh-security-lake/lake"
-	"wazuh-security-lake/ocsf"
 	"wazuh-security-lake/spool"
 	"wazuh-security-lake/tailer"
 )
@@ -68,8 +67,9 @@ type Options struct {
 	MaxWait       time.Duration
 	MaxObjectSize int64 // an object that reaches it seals the batch at once
 
-	// Judges is how many goroutines map lines side by side while a batch is under construction; 0 and 1: the caller alone.
-	// The outcome is the same. The daemon has one: it shares its host.
+	// Judges is how many goroutines map lines side by side while a batch is under construction, beside the one of Run, which
+	// encodes; 0 and 1: that one does it all. The outcome is the same, but for the lines that were read ahead when a batch has
+	// to end for its many days: they are in it still. The daemon has one: it shares its host.
 	Judges int
 
 	Wake     <-chan struct{} // new data may be there
@@ -87,6 +87,7 @@ type Relay struct {
 	opt       Options
 	build     *builder
 	judge     *judge
+	papers    papers // of the line in hand
 	bench     *bench // nil until it is needed
 	held      *held  // what could not be taken while the store was full
 	committed tailer.Position
@@ -116,7 +117,7 @@ func New(opt Options) *Relay {
 		opt.Sealed = func(spool.Manifest) {}
 	}
 	r := &Relay{opt: opt, committed: opt.Position, started: !opt.Position.IsZero(), flush: make(chan chan error)}
-	r.judge, r.build = newJudge(&r.opt, new(ocsf.Shapes)), newBuilder(&r.opt)
+	r.judge, r.build = newJudge(&r.opt), newBuilder(&r.opt)
 	return r
 }
 
@@ -126,7 +127,13 @@ const stalledEvery = time.Minute
 // Run relays until ctx ends; then it seals what it has read and returns nil. It returns an error only for what it cannot
 // outlive: a commit whose outcome is unknown (*spool.FatalError) or a last seal that failed.
 func (r *Relay) Run(ctx context.Context) error {
-	defer func() { _ = r.build.discard() }() // nothing is left unless the seal failed, and then it is read again
+	defer func() {
+		_ = r.build.discard() // nothing is left unless the seal failed, and then it is read again
+		if r.bench != nil {
+			r.bench.close()
+			r.bench = nil
+		}
+	}()
 	var flush flushing
 	for {
 		r.opt.Progress()
@@ -169,7 +176,7 @@ type flushing struct {
 	passes int
 }
 
-const flushPasses = 128
+const flushPasses = 32
 
 // due is asked after a pass that left more to read. It takes a flush that waits, and reports whether it is time to answer.
 func (f *flushing) due(asked <-chan chan error) bool {
@@ -282,7 +289,7 @@ func (r *Relay) sealIfDue(more bool) error {
 	if largest, _ := r.build.size(); largest >= r.opt.MaxObjectSize {
 		return r.seal("size")
 	}
-	if len(r.build.open) >= maxPartitions {
+	if r.build.crowded() {
 		return r.seal("partitions")
 	}
 	if !more && (r.build.volatile || r.opt.Lines.Exposed()) {

@@ -13,7 +13,7 @@ import (
 )
 
 // passLines bounds one pass of the loop: between passes it looks at the clock, at commands and at the end of the context.
-const passLines = 512
+const passLines = 2048
 
 // held is a line or a gap in hand that the store had no room for.
 type held struct {
@@ -50,6 +50,9 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		}
 		if err := r.take(&h, now); err != nil {
 			return false, r.hold(&h, err)
+		}
+		if r.build.crowded() {
+			break
 		}
 	}
 	return true, nil
@@ -140,7 +143,7 @@ func (r *Relay) takeJudged(h *held, f *fate, now time.Time) error {
 		return r.build.reject(l, l.Reject, "")
 	}
 	if f == nil {
-		decided := r.judge.decide(l.Data, now)
+		decided := r.judge.decide(l.Data, now, &r.papers)
 		f = &decided
 	}
 	switch {

@@ -1,0 +1,170 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// rowLines is how many lines go to a judge at a time: enough that handing them over does not count.
+	rowLines = 8
+	// benchRows is how many rows are in hand at most: enough that the judges have work while the relay's own goroutine
+	// begins a row group, few enough that their events stay in the processor's cache.
+	benchRows = 8
+	// keptLine is the longest line whose memory is kept for the next one.
+	keptLine = 256 << 10
+)
+
+// bench is the lines that are read ahead, and the judges that decide their fates meanwhile: rows go round in a ring, from
+// the relay's goroutine, which reads them, to any judge and back to the relay, which takes them in the order of reading.
+// Only the relay's goroutine calls its methods.
+type bench struct {
+	rows     [benchRows]row
+	first, n int // the rows in hand: n from first on
+	work     chan *row
+	judges   sync.WaitGroup
+}
+
+// row is lines that are judged by one judge. Between the moment it is sent to the judges and the one when judged receives
+// it is the judge's.
+type row struct {
+	seats  [rowLines]seat
+	n      int // lines and gaps in it
+	now    time.Time
+	judged chan struct{} // receives once the fates are known
+}
+
+// seat is one line with all that its fate refers to.
+type seat struct {
+	held   held
+	data   []byte // a copy of the line: the input's is valid until the next one
+	papers papers
+	fate   fate
+}
+
+// newBench returns a bench at which judges work until close.
+func newBench(opt *Options) *bench {
+	b := &bench{work: make(chan *row, benchRows)}
+	for i := range b.rows {
+		b.rows[i].judged = make(chan struct{}, 1)
+	}
+	for range min(opt.Judges, benchRows) {
+		j := newJudge(opt)
+		b.judges.Go(func() {
+			for r := range b.work {
+				r.judge(j)
+				r.judged <- struct{}{}
+			}
+		})
+	}
+	return b
+}
+
+// close waits for the judges to end.
+func (b *bench) close() {
+	b.drop()
+	close(b.work)
+	b.judges.Wait()
+}
+
+// full reports that no more can be read before a row is taken.
+func (b *bench) full() bool { return b.n == len(b.rows) }
+
+// read takes up to most lines and gaps from the input and hands them to a judge; it returns how many. Its error is that of
+// the input, after what was read.
+func (b *bench) read(ctx context.Context, lines Lines, most int, now time.Time) (int, error) {
+	r := &b.rows[(b.first+b.n)%len(b.rows)]
+	r.now = now
+	var err error
+	for r.n = 0; r.n < min(most, rowLines); r.n++ {
+		if err = r.seats[r.n].read(ctx, lines); err != nil {
+			break
+		}
+	}
+	if r.n > 0 {
+		b.n++
+		b.work <- r // never blocks: it holds all rows there are
+	}
+	return r.n, err
+}
+
+// next waits for the fates of the row that was read first. The row can be used until pop; it is nil when none is in hand.
+func (b *bench) next() *row {
+	if b.n == 0 {
+		return nil
+	}
+	r := &b.rows[b.first]
+	<-r.judged
+	return r
+}
+
+// pop gives back the row that next returned.
+func (b *bench) pop() { b.first, b.n = (b.first+1)%len(b.rows), b.n-1 }
+
+// drop forgets what is in hand, once no judge looks at it.
+func (b *bench) drop() {
+	for b.next() != nil {
+		b.pop()
+	}
+}
+
+func (s *seat) read(ctx context.Context, lines Lines) error {
+	s.held = held{}
+	var err error
+	s.held.line, err = lines.Next(ctx)
+	if err != nil && !errors.As(err, &s.held.gap) {
+		return err
+	}
+	if cap(s.data) > keptLine {
+		s.data = nil
+	}
+	s.data = append(s.data[:0], s.held.line.Data...)
+	s.held.line.Data = s.data
+	return nil
+}
+
+func (r *row) judge(j *judge) {
+	for i := range r.n {
+		if s := &r.seats[i]; s.held.gap == nil && s.held.line.Reject == "" {
+			s.fate = j.decide(s.held.line.Data, r.now, &s.papers)
+		}
+	}
+}
+
+// passAhead consumes up to most lines as pass does, in the same order and with the same outcome, but has them judged beside
+// while it takes those before them. The batch must have begun: only the line that begins one may find the store full and
+// have to be held. Nothing is in hand when it returns: what was read was taken, unless it failed, and then it will be read
+// again. So the input stands where the batch ends.
+func (r *Relay) passAhead(ctx context.Context, now time.Time, most int) (more bool, err error) {
+	if r.bench == nil {
+		r.bench = newBench(&r.opt)
+	}
+	b := r.bench
+	var readErr error
+	for {
+		for readErr == nil && most > 0 && !b.full() && !r.build.crowded() {
+			var n int
+			n, readErr = b.read(ctx, r.opt.Lines, most, now)
+			most -= n
+		}
+		row := b.next()
+		if row == nil {
+			break
+		}
+		for i := range row.n {
+			s := &row.seats[i]
+			if err := r.takeJudged(&s.held, &s.fate, now); err != nil {
+				b.pop()
+				b.drop()
+				return false, r.hold(nil, err)
+			}
+		}
+		b.pop()
+	}
+	if readErr != nil {
+		return false, r.failedInput(ctx, readErr)
+	}
+	return true, nil
+}
