@@ -72,22 +72,22 @@ func (b *bench) close() {
 // full reports that no more can be read before a row is taken.
 func (b *bench) full() bool { return b.n == len(b.rows) }
 
-// read takes up to most lines and gaps from the input and hands them to a judge; it returns how many. Its error is that of
-// the input, after what was read.
-func (b *bench) read(ctx context.Context, lines Lines, most int, now time.Time) (int, error) {
+// read takes up to most lines and gaps from the input and hands them to a judge; it returns how many, and their bytes. Its
+// error is that of the input, after what was read.
+func (b *bench) read(ctx context.Context, lines Lines, most int, now time.Time) (n, bytes int, err error) {
 	r := &b.rows[(b.first+b.n)%len(b.rows)]
 	r.now = now
-	var err error
 	for r.n = 0; r.n < min(most, rowLines); r.n++ {
 		if err = r.seats[r.n].read(ctx, lines); err != nil {
 			break
 		}
+		bytes += len(r.seats[r.n].data)
 	}
 	if r.n > 0 {
 		b.n++
 		b.work <- r // never blocks: it holds all rows there are
 	}
-	return r.n, err
+	return r.n, bytes, err
 }
 
 // next waits for the fates of the row that was read first. The row can be used until pop; it is nil when none is in hand.
@@ -133,21 +133,21 @@ func (r *row) judge(j *judge) {
 	}
 }
 
-// passAhead consumes up to most lines as pass does, in the same order and with the same outcome, but has them judged beside
+// passAhead consumes up to most lines, or bytes, as pass does, in the same order and with the same outcome, but has them judged beside
 // while it takes those before them. The batch must have begun: only the line that begins one may find the store full and
 // have to be held. Nothing is in hand when it returns: what was read was taken, unless it failed, and then it will be read
 // again. So the input stands where the batch ends.
-func (r *Relay) passAhead(ctx context.Context, now time.Time, most int) (more bool, err error) {
+func (r *Relay) passAhead(ctx context.Context, now time.Time, most, bytes int) (more bool, err error) {
 	if r.bench == nil {
 		r.bench = newBench(&r.opt)
 	}
 	b := r.bench
 	var readErr error
 	for {
-		for readErr == nil && most > 0 && !b.full() && !r.build.crowded() {
-			var n int
-			n, readErr = b.read(ctx, r.opt.Lines, most, now)
-			most -= n
+		for readErr == nil && most > 0 && bytes > 0 && !b.full() && !r.build.crowded() {
+			var n, size int
+			n, size, readErr = b.read(ctx, r.opt.Lines, most, now)
+			most, bytes = most-n, bytes-size
 		}
 		row := b.next()
 		if row == nil {

@@ -4,8 +4,9 @@
 //
 //	tailer -> filter -> route -> ocsf.Map -> ocsf.Check -> lake.Encoder -> spool commit
 //
-// One goroutine does all of it, so that order, counters and position need no lock; with Options.Judges others map for it. Every line that comes in ends in exactly
-// one of shipped, filtered, rejected; until the batch is sealed it is "building" and would be read again after a crash.
+// One goroutine does all of it, so that order, counters and position need no lock; with Options.Judges others map for it.
+// Every line that comes in ends in exactly one of shipped, filtered, rejected; until the batch is sealed it is "building"
+// and would be read again after a crash.
 //
 // Failures: a full store stops the reading (the line in hand is kept, Wazuh's own files hold the rest); a disk error
 // discards the batch and reads again from the last committed position; an error after the commit's rename ends Run,
@@ -68,8 +69,8 @@ type Options struct {
 	MaxObjectSize int64 // an object that reaches it seals the batch at once
 
 	// Judges is how many goroutines map lines side by side while a batch is under construction, beside the one of Run, which
-	// encodes; 0 and 1: that one does it all. The outcome is the same, but for the lines that were read ahead when a batch has
-	// to end for its many days: they are in it still. The daemon has one: it shares its host.
+	// encodes; 0 and 1: that one does it all. The outcome is the same, but for lines that were read ahead when a batch has
+	// to end because it has many days: they are still in it. The daemon has one: it shares its host.
 	Judges int
 
 	Wake     <-chan struct{} // new data may be there

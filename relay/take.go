@@ -12,8 +12,12 @@ import (
 	"wazuh-security-lake/tailer"
 )
 
-// passLines bounds one pass of the loop: between passes it looks at the clock, at commands and at the end of the context.
-const passLines = 2048
+// passLines and passBytes bound one pass of the loop: between passes it looks at the clock, at commands, at the size of the
+// batch and at the end of the context.
+const (
+	passLines = 2048
+	passBytes = 4 << 20
+)
 
 // held is a line or a gap in hand that the store had no room for.
 type held struct {
@@ -37,9 +41,9 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		}
 		r.held = nil
 	}
-	for i := range passLines {
+	for lines, bytes := 0, 0; lines < passLines && bytes < passBytes; lines++ {
 		if r.opt.Judges > 1 && !r.build.empty() {
-			return r.passAhead(ctx, now, passLines-i)
+			return r.passAhead(ctx, now, passLines-lines, passBytes-bytes)
 		}
 		var h held
 		h.line, err = r.opt.Lines.Next(ctx)
@@ -48,6 +52,7 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		default:
 			return false, r.failedInput(ctx, err)
 		}
+		bytes += len(h.line.Data)
 		if err := r.take(&h, now); err != nil {
 			return false, r.hold(&h, err)
 		}
