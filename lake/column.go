@@ -145,7 +145,10 @@ func (c *column) drop(row int) {
 	if c.coded() {
 		c.words.cut(c.mark)
 	} else {
-		c.arena = c.arena[:c.textStart(len(c.refs))]
+		c.arena, c.longest = c.arena[:c.textStart(len(c.refs))], 0
+		for i := range c.refs {
+			c.longest = max(c.longest, len(c.plainText(i)))
+		}
 	}
 }
 

@@ -93,18 +93,20 @@ type Encoder struct {
 	seeds   seeds
 	meta    map[string]string
 
-	pending     int64 // uncompressed bytes of the row group that is being written, or whose end nobody waited for
-	settled     int64 // bytes written up to that row group
-	bounds      int64 // bytes that min and max values may take in the footer, up to it
-	newBounds   int64 // and in it
-	written     int64 // uncompressed bytes of the row groups before the rows buffered
-	rowsWritten int64
-	groups      int64
-	first, last int64 // time of the earliest and latest event
-	flushed     int64 // time of the latest event in a row group already written
-	trim        bool  // memory goes back at the end of the next row group
-	closed      bool
-	err         error // the first error of the writer below: the object is lost
+	pending int64 // uncompressed bytes of the row group that is being written, or whose end nobody waited for
+	// pendingBounds is what the min and max values of that row group may take, guessed before it was encoded.
+	pendingBounds int64
+	settled       int64 // bytes written up to that row group
+	bounds        int64 // bytes that min and max values may take in the footer, up to it
+	newBounds     int64 // and in it
+	written       int64 // uncompressed bytes of the row groups before the rows buffered
+	rowsWritten   int64
+	groups        int64
+	first, last   int64 // time of the earliest and latest event
+	flushed       int64 // time of the latest event in a row group already written
+	trim          bool  // memory goes back at the end of the next row group
+	closed        bool
+	err           error // the first error of the writer below: the object is lost
 
 	places []place
 	kept   []int32
@@ -152,7 +154,7 @@ func (e *Encoder) Reset(w io.Writer) {
 	for i := range e.layout.leaves {
 		e.layout.leaves[i].plain = false
 	}
-	e.pending, e.settled, e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0, 0, 0
+	e.pending, e.pendingBounds, e.settled, e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0, 0, 0, 0
 	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64
 	e.closed, e.err = false, nil
 }
@@ -264,12 +266,12 @@ const (
 
 // Size returns what the object would come to if it were closed now, as an upper estimate: the bytes written, the rows
 // buffered uncompressed, and the footer. With Options.Concurrent the last row group counts as if it were buffered, so
-// that the estimate does not depend on how far it got.
+// that the estimate does not depend on how far it got. It is asked now and then, not for each row.
 func (e *Encoder) Size() int64 {
 	if e.closed {
 		return e.out.n
 	}
-	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds
+	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds + e.pendingBounds + e.group.bounds()
 	for k, v := range e.meta {
 		size += int64(len(k)+len(v)) + 16
 	}

@@ -181,12 +181,12 @@ func (p *press) column(c *column, levels *stream, slot int, g *group, n int) err
 			}
 		}
 		t.words.texts = c.words.first(t.words.n)
-		p.bounds += 2 * (2*int64(c.words.longest) + 16)
+		p.bounds += textBounds(c.words.longest)
 	case t.coded:
 		t.words.nums, p.refs = p.numbers.index(c.nums[:values], t.words.nums[:0], p.refs[:0])
 		t.words.n = len(t.words.nums)
 	case t.bounded:
-		p.bounds += 2 * (2*int64(c.longest) + 16)
+		p.bounds += textBounds(c.longest)
 	}
 	cut := cutter{column: c, levels: levels.levels[:entries], values: values, rows: n}
 	rows := 0

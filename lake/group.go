@@ -50,6 +50,20 @@ func (g *group) reset() {
 	g.buffered = 0
 }
 
+// bounds is what the min and max values of the columns may take in the footer, at most: in the index and in the statistics.
+func (g *group) bounds() int64 {
+	n := int64(0)
+	for i := range g.columns {
+		if c := &g.columns[i]; c.seen > 0 {
+			n += textBounds(max(c.longest, c.words.longest))
+		}
+	}
+	return n
+}
+
+// textBounds is the part of a column whose longest text has this many bytes.
+func textBounds(longest int) int64 { return 2 * (2*int64(longest) + 16) }
+
 // dropRow takes back what the row that was just begun put into the columns.
 func (g *group) dropRow() {
 	n := len(g.rows)

@@ -30,7 +30,7 @@ func (e *Encoder) flush(all bool) error {
 	}
 	e.begin()
 	e.spare.take(g, e.held(n), e)
-	e.pending = e.buffered - e.spare.buffered
+	e.pending, e.pendingBounds = e.buffered-e.spare.buffered, g.bounds()
 	e.written += e.pending
 	e.flushed = g.rows[g.order[n-1]].time
 	e.rowsWritten += int64(n)
@@ -92,7 +92,7 @@ func (e *Encoder) emptied(g *group) *group {
 
 // settle takes note of a row group that was written.
 func (e *Encoder) settle(err error) {
-	e.pending, e.settled = 0, e.out.n
+	e.pending, e.pendingBounds, e.settled = 0, 0, e.out.n
 	e.bounds, e.newBounds = e.bounds+e.newBounds, 0
 	if err != nil && e.err == nil {
 		e.err = fmt.Errorf("write row group %d: %w", e.groups-1, err)

@@ -144,7 +144,7 @@ func (r *Relay) passAhead(ctx context.Context, now time.Time, most, bytes int) (
 	b := r.bench
 	var readErr error
 	for {
-		for readErr == nil && most > 0 && bytes > 0 && !b.full() && !r.build.crowded() {
+		for readErr == nil && most > 0 && bytes > 0 && !b.full() {
 			var n, size int
 			n, size, readErr = b.read(ctx, r.opt.Lines, most, now)
 			most, bytes = most-n, bytes-size

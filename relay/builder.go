@@ -70,9 +70,6 @@ func (b *builder) clear() {
 // empty reports that there is nothing to commit: no line consumed and no gap to record.
 func (b *builder) empty() bool { return b.batch == nil }
 
-// crowded reports that so many objects are open that the batch must be sealed before more lines are read.
-func (b *builder) crowded() bool { return len(b.open) >= maxPartitions }
-
 // begin starts the batch unless it has begun. Its error may wrap spool.ErrFull.
 func (b *builder) begin(now time.Time, volatile bool) error {
 	if b.batch != nil {

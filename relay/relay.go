@@ -69,8 +69,7 @@ type Options struct {
 	MaxObjectSize int64 // an object that reaches it seals the batch at once
 
 	// Judges is how many goroutines map lines side by side while a batch is under construction, beside the one of Run, which
-	// encodes; 0 and 1: that one does it all. The outcome is the same, but for lines that were read ahead when a batch has
-	// to end because it has many days: they are still in it. The daemon has one: it shares its host.
+	// encodes; 0 and 1: that one does it all. The outcome is the same. The daemon has one: it shares its host.
 	Judges int
 
 	Wake     <-chan struct{} // new data may be there
@@ -177,7 +176,7 @@ type flushing struct {
 	passes int
 }
 
-const flushPasses = 32
+const flushPasses = 128
 
 // due is asked after a pass that left more to read. It takes a flush that waits, and reports whether it is time to answer.
 func (f *flushing) due(asked <-chan chan error) bool {
@@ -290,7 +289,7 @@ func (r *Relay) sealIfDue(more bool) error {
 	if largest, _ := r.build.size(); largest >= r.opt.MaxObjectSize {
 		return r.seal("size")
 	}
-	if r.build.crowded() {
+	if len(r.build.open) >= maxPartitions {
 		return r.seal("partitions")
 	}
 	if !more && (r.build.volatile || r.opt.Lines.Exposed()) {

@@ -15,7 +15,7 @@ import (
 // passLines and passBytes bound one pass of the loop: between passes it looks at the clock, at commands, at the size of the
 // batch and at the end of the context.
 const (
-	passLines = 2048
+	passLines = 512
 	passBytes = 4 << 20
 )
 
@@ -55,9 +55,6 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		bytes += len(h.line.Data)
 		if err := r.take(&h, now); err != nil {
 			return false, r.hold(&h, err)
-		}
-		if r.build.crowded() {
-			break
 		}
 	}
 	return true, nil
