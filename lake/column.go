@@ -196,12 +196,13 @@ func shrink[T any](s []T) []T {
 // place is where a row begins in a column: its first entry, and the first value at or after it.
 type place struct{ entry, value int32 }
 
-// places lists where each row of a stream begins, and where the last one ends.
-func (s *stream) places(dst []place, maxDef uint8) []place {
-	value := int32(0)
-	for i, l := range s.levels {
+// places lists where each of the last rows of a stream begins, and where the last one ends. The stream has values values.
+func (s *stream) places(dst []place, rows, values int, maxDef uint8) []place {
+	entry, last := s.tail(rows, maxDef)
+	value := int32(values - last)
+	for i, l := range s.levels[entry:] {
 		if l>>repShift == 0 {
-			dst = append(dst, place{int32(i), value})
+			dst = append(dst, place{int32(entry + i), value})
 		}
 		if l&defMask == maxDef {
 			value++
@@ -222,18 +223,18 @@ func runs(rows []int32, fn func(from, to int32)) {
 	}
 }
 
-// take appends the entries of the given rows of src.
-func (s *stream) take(src *stream, rows []int32, places []place) {
+// take appends the entries of the given rows of src; places are those of its rows from least on.
+func (s *stream) take(src *stream, rows []int32, places []place, least int32) {
 	runs(rows, func(from, to int32) {
-		s.levels = append(s.levels, src.levels[places[from].entry:places[to].entry]...)
+		s.levels = append(s.levels, src.levels[places[from-least].entry:places[to-least].entry]...)
 	})
 }
 
 // take appends the given rows of src: entries and values. Numbers of words stay those of src.
-func (c *column) take(src *column, rows []int32, places []place) {
-	c.stream.take(&src.stream, rows, places)
+func (c *column) take(src *column, rows []int32, places []place, least int32) {
+	c.stream.take(&src.stream, rows, places, least)
 	runs(rows, func(from, to int32) {
-		first, end := int(places[from].value), int(places[to].value)
+		first, end := int(places[from-least].value), int(places[to-least].value)
 		switch {
 		case !src.text():
 			c.nums = append(c.nums, src.nums[first:end]...)

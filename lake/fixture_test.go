@@ -93,7 +93,10 @@ func setTime(ev *ocsf.Event, ms int64) {
 func at(o *ocsf.Object, name string) *ocsf.Value {
 	for i := range o.Type.Attrs {
 		if o.Type.Attrs[i].Name == name {
-			return &o.Values[i]
+			set := o.Values[i].Set
+			v := o.Set(i) // so that the encoder looks at it, if it will be set
+			v.Set = set
+			return v
 		}
 	}
 	panic("no attribute " + name)

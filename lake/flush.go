@@ -153,11 +153,11 @@ func (p *press) column(c *column, levels *stream, slot int, g *group, n int) err
 	if g.unsorted {
 		s := &p.sorted
 		s.leaf, s.levels, s.nums, s.refs, s.arena = c.leaf, s.levels[:0], s.nums[:0], s.refs[:0], s.arena[:0]
-		p.places = levels.places(p.places[:0], maxDefOf(c))
+		p.places = levels.places(p.places[:0], len(g.rows), c.values(), maxDefOf(c))
 		if c.values() > 0 {
-			s.take(c, g.order[:n], p.places)
+			s.take(c, g.order[:n], p.places, 0)
 		} else {
-			s.stream.take(levels, g.order[:n], p.places)
+			s.stream.take(levels, g.order[:n], p.places, 0)
 		}
 		defer func() {
 			s.levels, s.nums, s.refs, s.arena = shrink(s.levels), shrink(s.nums), shrink(s.refs), shrink(s.arena)
@@ -335,6 +335,9 @@ func (k *cutter) next() bool {
 		return true
 	}
 	maxDef := maxDefOf(k.column)
+	if k.column.maxRep == 0 && k.fill(maxDef) {
+		return true
+	}
 	for k.pageRows < pageRows && k.entryEnd < len(k.levels) {
 		end, value := k.entryEnd, k.valueEnd
 		for {
@@ -351,6 +354,19 @@ func (k *cutter) next() bool {
 		k.entryEnd, k.valueEnd = end, value
 		k.pageRows++
 	}
+	return true
+}
+
+// fill makes the next page one of as many rows as a page may have, if they fit, without looking at each: a column outside
+// of lists has one entry for each row.
+func (k *cutter) fill(maxDef uint8) bool {
+	rows := min(pageRows, len(k.levels)-k.entry)
+	end := k.entry + rows
+	values := k.value + bytes.Count(k.levels[k.entry:end], []byte{maxDef})
+	if k.width(end, values) > pageBytes {
+		return false
+	}
+	k.entryEnd, k.valueEnd, k.pageRows = end, values, rows
 	return true
 }
 

@@ -119,11 +119,13 @@ func (g *group) take(src *group, rows []int32, e *Encoder) {
 		g.rows = append(g.rows, r)
 		g.spines[0].levels = append(g.spines[0].levels, 0)
 	}
+	least := rows[0] // nearly all that are behind it are taken too: they are the latest
+	behind := len(src.rows) - int(least)
 	for i := range g.spines[1:] {
 		to, from := &g.spines[i+1], &src.spines[i+1]
 		if from.seen > 0 {
-			e.places = from.places(e.places[:0], noValues)
-			to.take(from, rows, e.places)
+			e.places = from.places(e.places[:0], behind, 0, noValues)
+			to.take(from, rows, e.places, least)
 			to.seen, to.row = len(to.parent.levels), 0
 		}
 	}
@@ -132,9 +134,9 @@ func (g *group) take(src *group, rows []int32, e *Encoder) {
 		if from.seen == 0 {
 			continue
 		}
-		e.places = from.places(e.places[:0], from.maxDef)
+		e.places = from.places(e.places[:0], behind, from.values(), from.maxDef)
 		before := len(to.refs)
-		to.take(from, rows, e.places)
+		to.take(from, rows, e.places, least)
 		to.seen, to.row = len(to.parent.levels), 0
 		if to.values() == 0 {
 			to.reset() // it shares the entries of its parent

@@ -165,7 +165,7 @@ func drawObject(t *rapid.T, ot *ocsf.ObjectType, label string) *ocsf.Object {
 		if a.Kind == ocsf.KindMap || rapid.IntRange(0, 2).Draw(t, l+" set") == 0 {
 			continue
 		}
-		v.Set = true
+		o.Set(i)
 		switch {
 		case a.Kind == ocsf.KindObject && a.List:
 			for j := range rapid.IntRange(0, 3).Draw(t, l+" n") {

@@ -32,8 +32,9 @@ type layout struct {
 
 // node is one object type at one place of the tree. Its levels are spine, a number in preorder.
 type node struct {
-	spine int
-	attrs []attr
+	spine   int
+	attrs   []attr
+	mapping int // the attribute of KindMap, or -1
 }
 
 // attr is one attribute of a node. Its columns are leaves[first:last]; a scalar has exactly one.
@@ -106,7 +107,7 @@ func newLayout(c *ocsf.Class) (*layout, error) {
 
 // object compiles t at path, below the spine around; def and rep are the levels of a present instance of it.
 func (l *layout) object(t *ocsf.ObjectType, path []string, around int, def, rep uint8) (*node, ordered, error) {
-	n := &node{spine: len(l.around), attrs: make([]attr, len(t.Attrs))}
+	n := &node{spine: len(l.around), attrs: make([]attr, len(t.Attrs)), mapping: -1}
 	l.around = append(l.around, around)
 	fields := make([]parquet.Field, len(t.Attrs))
 	group := make(parquet.Group, len(t.Attrs))
@@ -118,6 +119,9 @@ func (l *layout) object(t *ocsf.ObjectType, path []string, around int, def, rep 
 		pn, err := l.attribute(&n.attrs[i], oa, join(path, oa.Name), n.spine, def, rep)
 		if err != nil {
 			return nil, ordered{}, err
+		}
+		if oa.Kind == ocsf.KindMap {
+			n.mapping = i
 		}
 		fields[i] = field{pn, oa.Name}
 		group[oa.Name] = pn

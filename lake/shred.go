@@ -2,6 +2,7 @@ package lake
 
 import (
 	"fmt"
+	"math/bits"
 
 	"wazuh-security-lake/ocsf"
 )
@@ -16,13 +17,16 @@ func (e *Encoder) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep,
 		s.add(row, rep<<repShift|def)
 	}
 	e.buffered += int64(len(n.attrs)) * attrCost
-	for i := range n.attrs {
-		v := &o.Values[i]
-		if a := &n.attrs[i]; a.kind == ocsf.KindMap {
-			e.mapping(a, unmapped, row)
-		} else if v.Set {
-			if err := e.attribute(a, v, row, rep, def); err != nil {
-				return err
+	if len(unmapped) > 0 && n.mapping >= 0 {
+		e.mapping(&n.attrs[n.mapping], unmapped, row)
+	}
+	for w, m := range o.Slots() {
+		for ; m != 0; m &= m - 1 {
+			i := w*64 + bits.TrailingZeros64(m)
+			if v := &o.Values[i]; v.Set {
+				if err := e.attribute(&n.attrs[i], v, row, rep, def); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -32,10 +36,9 @@ func (e *Encoder) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep,
 // attribute adds a value that is set to the object at the levels rep and def.
 func (e *Encoder) attribute(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
 	switch {
+	case a.kind == ocsf.KindMap: // the pairs lie in Event.Unmapped
 	case a.list:
-		if present(a, v) {
-			return e.list(a, v, row, rep, def)
-		}
+		return e.list(a, v, row, rep, def)
 	case a.kind == ocsf.KindObject:
 		if present(a, v) {
 			return e.object(a.child, v.Objs[0], nil, rep, def+1)
@@ -77,7 +80,7 @@ const (
 	attrCost = 1
 )
 
-// list adds the elements of a list that has some; def is the level of the object around it.
+// list adds the elements of a list; def is the level of the object around it.
 func (e *Encoder) list(a *attr, v *ocsf.Value, row int, rep, def uint8) error {
 	switch a.kind {
 	case ocsf.KindString:
@@ -128,9 +131,11 @@ func present(a *attr, v *ocsf.Value) bool {
 }
 
 func empty(n *node, o *ocsf.Object) bool {
-	for i := range o.Values {
-		if o.Values[i].Set && present(&n.attrs[i], &o.Values[i]) {
-			return false
+	for w, m := range o.Slots() {
+		for ; m != 0; m &= m - 1 {
+			if i := w*64 + bits.TrailingZeros64(m); present(&n.attrs[i], &o.Values[i]) {
+				return false
+			}
 		}
 	}
 	return true
