@@ -13,13 +13,17 @@ import (
 // these, and of the wrong ones only such that stand behind a right one.
 func plainEnd(src []byte, pos int) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	for ; pos+8 <= len(src); pos += 8 {
-		w := binary.LittleEndian.Uint64(src[pos:])
+	rest := src[min(pos, len(src)):]
+	for len(rest) >= 8 {
+		w := binary.LittleEndian.Uint64(rest)
 		quote, escape := w^'"'*ones, w^'\\'*ones
-		if hit := ((quote-ones)&^quote | (escape-ones)&^escape | (w-0x20*ones)&^w | w) & tops; hit != 0 {
-			return pos + bits.TrailingZeros64(hit)/8
+		// The third term is set for bytes from 0xa0 on as well, which the last one finds anyway.
+		if hit := ((quote-ones)&^quote | (escape-ones)&^escape | (w-0x20*ones) | w) & tops; hit != 0 {
+			return len(src) - len(rest) + bits.TrailingZeros64(hit)/8
 		}
+		rest = rest[8:]
 	}
+	pos = len(src) - len(rest)
 	for pos < len(src) {
 		if c := src[pos]; c == '"' || c == '\\' || c < 0x20 || c >= utf8.RuneSelf {
 			return pos
