@@ -18,7 +18,7 @@ func plainEnd(src []byte, pos int) int {
 		w := binary.LittleEndian.Uint64(rest)
 		quote, escape := w^'"'*ones, w^'\\'*ones
 		// The third term is set for bytes from 0xa0 on as well, which the last one finds anyway.
-		if hit := ((quote-ones)&^quote | (escape-ones)&^escape | (w-0x20*ones) | w) & tops; hit != 0 {
+		if hit := ((quote-ones)&^quote | (escape-ones)&^escape | (w - 0x20*ones) | w) & tops; hit != 0 {
 			return len(src) - len(rest) + bits.TrailingZeros64(hit)/8
 		}
 		rest = rest[8:]
