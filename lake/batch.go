@@ -4,8 +4,9 @@ package lake
 // them; put together with their patterns they go into the columns one column at a time, whose memory and dictionary are
 // at hand then. It belongs to the encoder: see Encoder.expand.
 type batch struct {
-	number int64   // counts batches, so that no alike needs to be cleared
-	kinds  []int32 // the patterns of the rows, by their number in likeness
+	number int64    // counts batches, so that no alike needs to be cleared
+	kinds  []int32  // the patterns of the rows, by their number in likeness
+	of     []uint16 // the kind of each row
 	rows   []batchRow
 	texts  []batchText
 	arena  []byte
@@ -18,11 +19,8 @@ type batch struct {
 	expansion
 }
 
-// batchRow is a row: its pattern, in kinds, and where its variables begin.
-type batchRow struct {
-	kind        uint16
-	texts, nums int32
-}
+// batchRow is where the variables of a row begin.
+type batchRow struct{ texts, nums int32 }
 
 // batchText is a text in the arena.
 type batchText struct {
@@ -50,7 +48,8 @@ func (b *batch) add(l *likeness, k int32, s *seeds, ms int64, texts [][]byte, nu
 		a.batch, a.local = b.number, uint16(len(b.kinds))
 		b.kinds = append(b.kinds, k)
 	}
-	b.rows = append(b.rows, batchRow{a.local, int32(len(b.texts)), int32(len(b.nums))})
+	b.of = append(b.of, a.local)
+	b.rows = append(b.rows, batchRow{int32(len(b.texts)), int32(len(b.nums))})
 	cost := a.cost
 	uses := l.uses[a.uses:][:len(p.texts)]
 	for i, k := range p.texts {
@@ -80,7 +79,7 @@ func (b *batch) add(l *likeness, k int32, s *seeds, ms int64, texts [][]byte, nu
 // drop forgets the rows.
 func (b *batch) drop() {
 	b.number++
-	b.kinds, b.rows, b.texts, b.nums = b.kinds[:0], b.rows[:0], b.texts[:0], b.nums[:0]
+	b.kinds, b.of, b.rows, b.texts, b.nums = b.kinds[:0], b.of[:0], b.rows[:0], b.texts[:0], b.nums[:0]
 	if b.arena = b.arena[:0]; cap(b.arena) > 4*batchBytes {
 		b.arena = nil
 	}
