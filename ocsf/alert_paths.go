@@ -40,6 +40,7 @@ type pathNode struct {
 	odd          bool // the name is empty or has dots in it: see Alert.irregular
 	dotted       bool // the path has dots
 	observed     bool // it is one of unmappedObservables
+	settled      bool // see settledPath
 }
 
 // asked is a path that the mapping asked for. These are texts of the program, not of the alert, so that their hash need
@@ -103,7 +104,7 @@ func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
 	t.nodes = append(t.nodes, pathNode{
 		path: path, key: path[len(path)-len(key):], hash: hash, parent: parent,
 		plain: plainEnd(key, 0) == len(key), odd: len(key) == 0 || containsDot(key), dotted: containsDot(path),
-		observed: findName(&t.observed, path) >= 0,
+		observed: findName(&t.observed, path) >= 0, settled: settledPath(string(path)),
 	})
 	if a := t.question(string(path)); a != nil && len(path) > 0 {
 		a.node = n

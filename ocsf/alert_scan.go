@@ -377,6 +377,7 @@ func (a *Alert) Elements(l *Leaf, yield func(text []byte) bool) bool {
 		yield(l.Value)
 		return true
 	}
+	l.looked |= lookedValue
 	if l.first == 0 {
 		a.readArray(l)
 	}

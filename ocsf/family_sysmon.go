@@ -15,7 +15,7 @@ func fillSysmon(d *draft) {
 
 	p := d.process()
 	image := d.first(data+"image", data+"destinationImage")
-	if target := d.leaf(data + "targetImage"); target.Text() != nil {
+	if target := d.leaf(data + "targetImage"); target.Present() {
 		// One process reaches into another: the source acts.
 		process(p, d.leaf(data+"targetProcessId"), d.first(data+"targetProcessGuid", data+"targetProcessGUID"), target, nil)
 		process(d.actor().Struct("process"), d.leaf(data+"sourceProcessId"), d.first(data+"sourceProcessGuid", data+"sourceProcessGUID"),
@@ -118,18 +118,17 @@ func integrity(p *Object, l *Leaf) {
 func (d *draft) sysmonRegistry() {
 	target := d.leaf("data.win.eventdata.targetObject")
 	details := d.leaf("data.win.eventdata.details")
-	if target.Text() == nil {
+	if !target.Present() {
 		return
 	}
 	ev := d.evidence()
-	if details.Text() == nil {
+	if !details.Present() {
 		ev.Struct("reg_key").Text("path", target)
 		return
 	}
 	value := ev.Struct("reg_value")
-	_, name := splitFile(target.Value)
 	value.Text("path", target)
-	value.Bytes("name", name)
+	value.Bytes("name", d.ev.derive(imageName, target))
 }
 
 // Sysmon in the text of an event log that a Windows agent of old sent.
