@@ -219,11 +219,16 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 		e.buffered, e.full = before, full
 		return err
 	}
-	if n := len(e.rows); n > 0 && ev.Time < e.rows[n-1].time {
+	return e.added(ev.Time, before)
+}
+
+// added takes note of a row that is in the columns; before is what was buffered before it.
+func (e *Encoder) added(ms, before int64) error {
+	if n := len(e.rows); n > 0 && ms < e.rows[n-1].time {
 		e.unsorted = true
 	}
-	e.rows = append(e.rows, row{ev.Time, e.buffered - before})
-	e.first, e.last = min(e.first, ev.Time), max(e.last, ev.Time)
+	e.rows = append(e.rows, row{ms, e.buffered - before})
+	e.first, e.last = min(e.first, ms), max(e.last, ms)
 	if e.buffered >= e.budget() || e.full || len(e.rows) >= groupRows {
 		return e.flush(false)
 	}

@@ -15,6 +15,7 @@ type group struct {
 	unsorted bool    // the times of rows are not ascending
 	full     bool    // a dictionary has reached its limit
 	buffered int64   // uncompressed bytes of the rows
+	likeness likeness
 }
 
 // row is what the encoder knows of a row beside its columns.
@@ -48,6 +49,7 @@ func (g *group) reset() {
 	g.rows, g.order = shrink(g.rows), g.order[:0]
 	g.unsorted, g.full = false, false
 	g.buffered = 0
+	g.likeness.reset()
 }
 
 // bounds is what the min and max values of the columns may take in the footer, at most: in the index and in the statistics.
