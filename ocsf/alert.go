@@ -14,6 +14,8 @@ type Alert struct {
 	text   []byte // strings that had to be rewritten: escapes, invalid UTF-8
 	leaves []Leaf
 	arrays [][]byte // elements of the arrays read so far
+	// objects are the paths of the objects in the order of the line, the alert itself left out.
+	objects []int32
 
 	shapes *Shapes
 	tree   *pathTree
@@ -21,6 +23,8 @@ type Alert struct {
 	epoch  uint32      // counts the alerts: what places tells of earlier ones is not looked at
 
 	sections []section // members of the alert, in the order of the line
+
+	trace *Trace // nil, unless a plan is to be made of this alert
 
 	// irregular is set when two members share one path (repeated keys, or a key that contains a dot): the leaves are
 	// all there, but they cannot be written as one nested JSON document again.
@@ -119,7 +123,7 @@ func (a *Alert) reset(size int) {
 	if size < keepBytes/16 && (cap(a.line) > keepBytes || cap(a.text) > keepBytes || cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64) {
 		*a = Alert{shapes: a.shapes}
 	}
-	a.text, a.leaves, a.arrays = a.text[:0], a.leaves[:0], a.arrays[:0]
+	a.text, a.leaves, a.arrays, a.objects = a.text[:0], a.leaves[:0], a.arrays[:0], a.objects[:0]
 	a.sections = a.sections[:0]
 	a.irregular, a.repeats = false, false
 	if a.shapes == nil {

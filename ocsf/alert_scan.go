@@ -145,6 +145,7 @@ func (s *scanner) value(depth int, node int32) error {
 			s.a.irregular = true
 		}
 		at.objectIn = s.a.epoch
+		s.a.objects = append(s.a.objects, node)
 		return s.object(depth, node)
 	case c == '{' || c == '[':
 		start = s.pos

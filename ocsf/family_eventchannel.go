@@ -20,7 +20,7 @@ func fillWindows(d *draft) {
 		d.first(data+"targetUserSid", data+"targetSid"),
 	}
 	session := d.first(data+"subjectLogonId", data+"logonId")
-	if logonEvent(d.leaf("data.win.system.eventID").Text()) {
+	if d.ev.holds(isLogon, d.leaf("data.win.system.eventID")) {
 		subject, target = target, subject // who logs on is the one who acts
 		session = d.first(data+"targetLogonId", data+"logonId")
 	}

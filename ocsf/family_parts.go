@@ -1,14 +1,18 @@
 package ocsf
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // The parts below are what families share: one per OCSF object, each taking the leaves it can be made from.
 
 // endpoint fills an endpoint from an address and a port; either may be nil. Sources write host names and "ip:port" into
 // fields named ip, so what is no address becomes the host name or, failing that, the name.
 func endpoint(o *Object, address, port *Leaf) {
-	if address.Present() && !o.Text("ip", address) {
-		if ip, number, ok := splitPort(address.Text()); ok {
+	if o != nil && address.Present() && !o.Text("ip", address) {
+		if o.event.holds(isWithPort, address) {
+			ip, number, _ := splitPort(address.Text())
 			o.Bytes("ip", ip)
 			if n, ok := parseInt(number); ok && n >= 0 && n <= 65535 {
 				o.Int("port", n)
@@ -23,7 +27,7 @@ func endpoint(o *Object, address, port *Leaf) {
 // splitPort splits 192.0.2.1:80, also with more behind it (SonicWall adds the interface), and [2001:db8::1]:80, also
 // without the port.
 func splitPort(text []byte) (ip, port []byte, ok bool) {
-	if text[0] == '[' {
+	if len(text) > 0 && text[0] == '[' {
 		i := bytes.IndexByte(text, ']')
 		if i < 0 || !ValidIP(text[1:i]) {
 			return nil, nil, false
@@ -122,14 +126,18 @@ func processID(o *Object, name string, l *Leaf) {
 	if o.Num(name, l) {
 		return
 	}
-	text := l.Text()
+	o.Hex(name, l)
+}
+
+// hexNumber reads 0x1f. Windows writes 0x0 where no process is meant: that is refused.
+func hexNumber(text []byte) (int64, verdict) {
 	if len(text) < 3 || len(text) > 10 || text[0] != '0' || text[1]|0x20 != 'x' {
-		return
+		return 0, verdictRefused
 	}
 	var n int64
 	for _, c := range text[2:] {
 		if !isHex(c) {
-			return
+			return 0, verdictRefused
 		}
 		if c > '9' {
 			c = c&0xdf - 'A' + 10
@@ -138,9 +146,10 @@ func processID(o *Object, name string, l *Leaf) {
 		}
 		n = n<<4 | int64(c)
 	}
-	if n != 0 { // Windows writes 0x0 where no process is meant
-		o.Int(name, n)
+	if n == 0 || n > math.MaxInt32 {
+		return 0, verdictRefused
 	}
+	return n, verdictTaken
 }
 
 // account fills a user from text that may be DOMAIN\name.
@@ -253,18 +262,14 @@ func splitList(o *Object, name string, l *Leaf) {
 		o.AddText(name, l)
 		return
 	}
-	for text := l.Text(); len(text) > 0; {
-		part := text
-		if i := bytes.IndexByte(text, ','); i >= 0 {
-			part, text = text[:i], text[i+1:]
-		} else {
-			text = nil
+	n := o.event.parts(l)
+	if n > maxParts {
+		for part := range bytes.SplitSeq(l.Text(), []byte{','}) {
+			o.Add(name, bytes.TrimSpace(part))
 		}
-		if part = bytes.TrimSpace(part); len(part) == 0 {
-			continue
-		}
-		if o.Add(name, part) && len(part) == len(l.Value) {
-			o.Claim(name, l)
-		}
+		return
+	}
+	for i := range n {
+		o.Add(name, o.event.deriveNth(listPart, i, l))
 	}
 }

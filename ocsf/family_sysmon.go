@@ -1,7 +1,5 @@
 package ocsf
 
-import "bytes"
-
 // Sysmon over the Windows event channel. Every event names the process that did something; what it did depends on the id.
 func isSysmon(a *Alert) bool {
 	return a.Has("data.win") && a.Leaf("data.win.system.providerName").Fold("Microsoft-Windows-Sysmon")
@@ -68,19 +66,13 @@ func hashes(f *Object, l *Leaf) {
 	if f == nil {
 		return
 	}
-	for rest, n := l.Text(), 0; len(rest) > 0 && n < maxHashes; n++ {
-		part := rest
-		if i := bytes.IndexByte(rest, ','); i >= 0 {
-			part, rest = rest[:i], rest[i+1:]
-		} else {
-			rest = nil
-		}
-		name, value, ok := bytes.Cut(part, []byte{'='})
-		if !ok || blank(value) {
+	for i := range min(f.event.parts(l), maxHashes) {
+		value := f.event.deriveNth(hashValue, i, l)
+		if !f.event.suits(isText, value) {
 			continue
 		}
 		h := f.Append("hashes")
-		switch string(name) {
+		switch name := f.event.exactly(f.event.deriveNth(hashName, i, l)); string(name) {
 		case "MD5":
 			h.Enum("algorithm_id", hashMD5)
 		case "SHA1":

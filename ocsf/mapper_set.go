@@ -121,19 +121,36 @@ func (t *Attr) cut(text []byte) []byte {
 	return text[:end]
 }
 
-// address writes an IPv6 address in its one canonical form, so that it can be searched for: Wazuh expands some to
-// eight full groups, sockets report IPv4 as ::ffff:192.0.2.1, and a zone means nothing beyond its host.
+// address returns an IPv6 address in its one canonical form, so that it can be searched for, and the leaf if that is how it is
+// written there.
 func (e *Event) address(text []byte, src *Leaf) ([]byte, *Leaf) {
+	start := len(e.text)
+	e.text = canonicalAddress(e.text, text)
+	canonical := e.text[start:len(e.text):len(e.text)]
+	same := bytes.Equal(canonical, text)
+	if e.trace != nil {
+		e.trace.ask(isParsed, text, len(canonical) > 0)
+		e.trace.ask(isCanonical, text, same)
+	}
+	switch {
+	case len(canonical) == 0:
+		return nil, nil
+	case same:
+		return text, src
+	case e.trace != nil:
+		canonical = e.trace.derived(canonicalIP, text, canonical)
+	}
+	return canonical, nil
+}
+
+// canonicalAddress: Wazuh expands some IPv6 addresses to eight full groups, sockets report IPv4 as ::ffff:192.0.2.1, and a zone
+// means nothing beyond its host. It appends nothing for what is no address.
+func canonicalAddress(dst, text []byte) []byte {
 	ip, err := netip.ParseAddr(string(text))
 	if err != nil {
-		return nil, nil
+		return dst
 	}
-	start := len(e.text)
-	e.text = ip.Unmap().WithZone("").AppendTo(e.text)
-	if canonical := e.text[start:len(e.text):len(e.text)]; !bytes.Equal(canonical, text) {
-		return canonical, nil
-	}
-	return text, src
+	return ip.Unmap().WithZone("").AppendTo(dst)
 }
 
 // Num sets a numeric attribute to the number in a leaf, decimal; ports, counts and identifiers must fit their type.
@@ -161,6 +178,27 @@ func (o *Object) Num(name string, l *Leaf) bool {
 	if judged == verdictTaken {
 		o.claim(i, l)
 	}
+	return true
+}
+
+// Hex sets an integer attribute to the hexadecimal number in a leaf, as Windows writes it. The leaf is not claimed.
+func (o *Object) Hex(name string, l *Leaf) bool {
+	i := o.free(name, false)
+	if i < 0 || l == nil || !l.textual() || o.Type.Attrs[i].Kind != KindInt {
+		return false
+	}
+	n, judged := hexNumber(l.Value)
+	v := &o.Values[i]
+	if judged == verdictRefused {
+		v = nil
+	}
+	if o.event.trace != nil {
+		o.event.trace.number(number{kind: numberHex, leaf: l.Index, want: judged}, v)
+	}
+	if v == nil {
+		return false
+	}
+	o.set(i).Num = n
 	return true
 }
 

@@ -30,6 +30,7 @@ type Plan struct {
 	guards  []guard
 	numbers []number
 	next    *Plan // of the same hash
+	used    bool  // since the last sweep
 }
 
 // Variables are what one alert's event has that others of its Plan have not. They own their memory but for texts that lie in
@@ -43,15 +44,17 @@ type Variables struct {
 	text []byte
 }
 
-// planShape is what alerts with the same fields of the same kinds in the same order have in common.
+// planShape is what alerts with the same fields of the same kinds in the same order have in common. Where no field is repeated and
+// no name has dots in it, these tell which objects there are as well.
 type planShape struct {
-	leaves []int32 // node and kind of each
-	fixed  []int32 // leaves whose values are part of the plans
-	wide   bool    // only leaves that were looked at are among them
-	plans  map[uint64]*Plan
-	count  int // of the plans
-	traced int // alerts that were traced
-	hits   int // alerts that a plan was found for
+	leaves  []int32 // node and kind of each
+	objects []int32 // nodes; nil where the leaves tell
+	fixed   []int32 // leaves whose values are part of the plans
+	wide    bool    // only leaves that were looked at are among them
+	plans   map[uint64]*Plan
+	count   int // of the plans
+	traced  int // alerts that were traced
+	hits    int // alerts that a plan was found for
 }
 
 // Planner maps alerts by plans, and the plain way where there is none. Like its Mapper it is for one goroutine.
@@ -62,24 +65,28 @@ type Planner struct {
 	shapes  map[uint64]*planShape
 	plans   int // of all shapes
 
-	found *planShape // of the alert at hand
-	hash  uint64     // of the alert's shape
+	// Of the alert at hand: its shape, if there was one like it, and the hashes of its shape and its values.
+	found       *planShape
+	hash, value uint64
+	// seen are such pairs of hashes, each where its last bits say: only what comes again is worth a plan.
+	seen [seenAlerts]uint64
 }
 
 const (
-	// maxPlans bounds the memory of a Planner: a plan and what is made of it take some 10 KiB. When there are more, it begins
-	// anew, so that plans that nobody needs any more do not stay.
-	maxPlans  = 1 << 10
+	// maxPlans bounds the memory of a Planner: a plan and what is made of it take some 10 KiB. When there are more, those go
+	// that were not used since the last time.
+	maxPlans  = 1 << 12
 	maxShapes = 1 << 12
 	// widePlans is how many plans of a shape there may be before only what must be looked at is part of them: it is
 	// cheaper to have the name of a rule in the plan than to carry it along, but not if every alert has its own.
-	widePlans = 1 << 7
+	widePlans = 1 << 9
 	// trials is how many alerts of a shape are traced before it must have paid: each takes as long as several that are not.
 	trials = 64
 	// maxPlanned is the most fields an alert may have to be worth a plan.
 	maxPlanned = 1 << 9
 	// chain is the most plans of one hash. The hash is no secret, so alerts can be made that have the same.
-	chain = 8
+	chain      = 8
+	seenAlerts = 1 << 13
 )
 
 // NewPlanner returns a planner that maps as m does. product is called with each event that a plan is made from, when it has
@@ -91,24 +98,25 @@ func NewPlanner(m *Mapper, product func(*Event, *Trace) (any, error)) *Planner {
 // Find maps an alert by a plan and reports whether there was one. It must be followed by Map if not.
 func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 	p.found = nil
-	if a.irregular || a.repeats || len(a.leaves) > maxPlanned {
+	if len(a.leaves) > maxPlanned {
 		return false
 	}
-	if p.tree != a.tree || p.plans > maxPlans || len(p.shapes) > maxShapes {
+	if p.tree != a.tree {
 		p.tree, p.plans, p.shapes = a.tree, 0, make(map[uint64]*planShape)
 	}
-	p.hash = shapeHash(a.leaves)
+	p.hash = shapeHash(a)
 	s := p.shapes[p.hash]
-	if s == nil || !s.fits(a.leaves) {
+	if s == nil || !s.fits(a) {
 		return false
 	}
-	p.found = s
-	for plan := s.plans[s.valueHash(a.leaves)]; plan != nil; plan = plan.next {
+	p.found, p.value = s, s.valueHash(a.leaves)
+	for plan := s.plans[p.value]; plan != nil; plan = plan.next {
 		if plan.holds(s, a.leaves) {
 			if !p.m.replay(plan, a, now, v) {
 				return false
 			}
 			s.hits++
+			plan.used = true
 			return true
 		}
 	}
@@ -119,9 +127,9 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 // of Check.
 func (p *Planner) Map(a *Alert, now time.Time, ev *Event) error {
 	trace := p.worthTracing(a)
-	ev.trace = trace
+	ev.trace, a.trace = trace, trace
 	err := p.m.Map(a, now, ev)
-	ev.trace = nil
+	ev.trace, a.trace = nil, nil
 	if err == nil {
 		err = Check(ev)
 	}
@@ -131,35 +139,85 @@ func (p *Planner) Map(a *Alert, now time.Time, ev *Event) error {
 	return err
 }
 
-// worthTracing returns a Trace for an alert whose shape has been there before and does not change its values all the time.
+// worthTracing returns a Trace for an alert whose shape and values have been there before.
 func (p *Planner) worthTracing(a *Alert) *Trace {
 	s := p.found
 	switch {
-	case s == nil && (p.shapes == nil || a.irregular || a.repeats || len(a.leaves) > maxPlanned):
+	case p.tree != a.tree || len(a.leaves) > maxPlanned:
 		return nil
-	case s == nil: // of two shapes with the same hash the later one stays
-		if old := p.shapes[p.hash]; old != nil {
-			p.plans -= old.count
-		}
-		s = &planShape{plans: make(map[uint64]*Plan), leaves: make([]int32, len(a.leaves))}
-		for i := range a.leaves {
-			s.leaves[i] = a.leaves[i].shape()
-			if a.tree.nodes[a.leaves[i].node].settled {
-				s.fixed = append(s.fixed, int32(i))
-			}
-		}
-		p.shapes[p.hash] = s
+	case s == nil:
+		p.meet(a)
 		return nil
 	case s.traced >= trials && s.hits < 2*s.traced:
+		return nil
+	}
+	pair := p.hash ^ p.value
+	if met := &p.seen[pair%seenAlerts]; *met != pair {
+		*met = pair
 		return nil
 	}
 	s.traced++
 	return newTrace(a)
 }
 
+// meet notes the shape of an alert; of two with the same hash the later one stays.
+func (p *Planner) meet(a *Alert) {
+	if old := p.shapes[p.hash]; old != nil {
+		p.plans -= old.count
+	}
+	if len(p.shapes) >= maxShapes {
+		p.plans = 0
+		clear(p.shapes)
+	}
+	s := &planShape{plans: make(map[uint64]*Plan), leaves: make([]int32, len(a.leaves))}
+	for i := range a.leaves {
+		s.leaves[i] = a.leaves[i].shape()
+		if a.tree.nodes[a.leaves[i].node].settled {
+			s.fixed = append(s.fixed, int32(i))
+		}
+	}
+	if a.irregular || a.repeats {
+		s.objects = append([]int32{}, a.objects...)
+	}
+	p.shapes[p.hash] = s
+}
+
+// sweep makes room for plans.
+func (p *Planner) sweep() {
+	p.plans = 0
+	for _, s := range p.shapes {
+		s.count = 0
+		for hash, plan := range s.plans {
+			var kept *Plan
+			for plan != nil {
+				next := plan.next
+				if plan.used {
+					plan.used, plan.next, kept = false, kept, plan
+					s.count++
+				}
+				plan = next
+			}
+			if s.plans[hash] = kept; kept == nil {
+				delete(s.plans, hash)
+			}
+		}
+		p.plans += s.count
+	}
+	if p.plans > maxPlans*3/4 {
+		p.plans = 0
+		clear(p.shapes)
+	}
+}
+
 // keep makes a plan of an alert that was traced.
 func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
+	if p.plans >= maxPlans {
+		p.sweep()
+	}
 	s := p.found
+	if p.shapes[p.hash] != s {
+		return
+	}
 	if s.count >= widePlans && !s.wide {
 		p.plans -= s.count
 		s.wide, s.fixed = true, nil
@@ -210,23 +268,30 @@ func (s *planShape) clear() {
 // shape is what a leaf contributes to the shape of its alert.
 func (l *Leaf) shape() int32 { return l.node<<3 | int32(l.Kind) }
 
-func shapeHash(leaves []Leaf) uint64 {
-	h := uint64(len(leaves))
-	for i := range leaves {
-		h = (h ^ uint64(uint32(leaves[i].shape()))) * mix
+func shapeHash(a *Alert) uint64 {
+	h := uint64(len(a.leaves))
+	for i := range a.leaves {
+		h = (h ^ uint64(uint32(a.leaves[i].shape()))) * mix
 		h ^= h >> 32
+	}
+	if a.irregular || a.repeats {
+		for _, node := range a.objects {
+			h = (h ^ uint64(uint32(node))) * mix
+			h ^= h >> 32
+		}
 	}
 	return h
 }
 
 const mix = 0x9e3779b97f4a7c15
 
-func (s *planShape) fits(leaves []Leaf) bool {
-	if len(leaves) != len(s.leaves) {
+func (s *planShape) fits(a *Alert) bool {
+	if irregular := a.irregular || a.repeats; len(a.leaves) != len(s.leaves) || irregular != (s.objects != nil) ||
+		irregular && !slices.Equal(a.objects, s.objects) {
 		return false
 	}
-	for i := range leaves {
-		if leaves[i].shape() != s.leaves[i] {
+	for i := range a.leaves {
+		if a.leaves[i].shape() != s.leaves[i] {
 			return false
 		}
 	}
@@ -273,8 +338,8 @@ func (p *Plan) holds(s *planShape, leaves []Leaf) bool {
 // part of the plan even if nothing depends on them.
 func settledPath(path string) bool {
 	switch {
-	case path == "rule.firedtimes":
-		return false
+	case path == "rule.firedtimes", path == "rule.description":
+		return false // the description names what the rule found
 	case strings.HasPrefix(path, "rule."), strings.HasPrefix(path, "decoder."), strings.HasPrefix(path, "manager."),
 		strings.HasPrefix(path, "cluster."), strings.HasPrefix(path, "input."):
 		return true

@@ -41,7 +41,7 @@ func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
 	case sourceLeaf:
 		return a.leaves[s.leaf].Value
 	case sourceDerived:
-		return s.derive.of(a.leaves[s.leaf].Value)
+		return s.derive.of(a.leaves[s.leaf].Value, int(s.nth))
 	case sourceUID:
 		return m.appendUUID(v, a.line)
 	case sourceLine:
@@ -105,6 +105,10 @@ func (n *number) of(a *Alert, ms int64) (int64, verdict) {
 		return n.attr.number(a.leaves[n.leaf].Value)
 	case numberTime:
 		return timeOf(a.leaves[n.leaf].Value, n.shift)
+	case numberHex:
+		return hexNumber(a.leaves[n.leaf].Value)
+	case numberParts:
+		return 0, verdict(countParts(a.leaves[n.leaf].Value))
 	}
 	return ms, n.want
 }

@@ -63,9 +63,11 @@ type number struct {
 type numberKind uint8
 
 const (
-	numberNow  numberKind = iota + 1 // the time of the event
-	numberOf                         // the number in a leaf, for an attribute
-	numberTime                       // the time in a leaf
+	numberNow   numberKind = iota + 1 // the time of the event
+	numberOf                          // the number in a leaf, for an attribute
+	numberTime                        // the time in a leaf
+	numberHex                         // the hexadecimal number in a leaf
+	numberParts                       // how many parts the list in a leaf has; want is the number
 )
 
 func newTrace(a *Alert) *Trace {
@@ -117,11 +119,24 @@ func (t *Trace) take(attr *Attr, text []byte, v verdict) {
 	n := t.find(text)
 	switch {
 	case n < 0:
-	case v == verdictCut || v == verdictAddress:
+	case v == verdictCut:
 		t.fix(n)
 	default:
 		t.add(guard{kind: guardText, text: int32(n), attr: attr, want: v})
 	}
+}
+
+// derived notes a text that was made of another one of the event. Of a part of a leaf none is made: a plan then holds for this
+// text alone.
+func (t *Trace) derived(fn derivation, from, text []byte) []byte {
+	switch n := t.find(from); {
+	case n < 0:
+	case t.texts[n].source.kind == sourceLeaf:
+		return t.made(source{kind: sourceDerived, derive: fn, leaf: t.texts[n].source.leaf}, text)
+	default:
+		t.fix(n)
+	}
+	return text
 }
 
 // ask notes the answer to a question.
