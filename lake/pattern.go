@@ -22,42 +22,52 @@ type Variables interface {
 // may be shared by encoders and goroutines.
 type Pattern struct {
 	class   *ocsf.Class
-	ops     []op
-	words   []word  // the constant texts
-	consts  []int64 // the constant numbers
-	ranged  []ranged
-	timeVar int32 // the variable that the attribute time is, or -1
-	cost    int64 // what the objects take, see attrCost
+	levels  []byte   // of all streams that an event fills, one after the other; that of the root is the first
+	spines  []fill   // the objects that an event fills, without the root, in their order
+	columns []fill   // the columns, in their order
+	filled  []uint64 // those of the columns as a set, behind those of the spines
 
-	texts, nums int // how many variables there must be
+	values []int32 // of all columns: from 0 on the place in texts or nums, below that of a constant, see constant
+	words  []byte  // the constant texts, each with its length before it
+	ends   []int32 // in words
+	consts []int64 // the constant numbers
+	texts  []int32 // the variables of the caller that are used
+	nums   []int32 // of the time: timeOfEvent
+	ranged []ranged
+
+	timeVar  int32 // the variable that the attribute time is, or -1
+	minTexts int   // how many variables the caller must have
+	minNums  int
+	cost     int64 // what the objects, numbers and refs of a row take
 }
 
-// op adds one entry to a stream: to that of an object, or to that of a column with a value.
-type op struct {
-	kind  opKind
-	level uint8  // of a column, that of repetition
-	at    uint16 // spine or column
-	arg   int32  // of the constants or of the variables
+// fill is what an event adds to a stream, and the values of a column.
+type fill struct {
+	at             uint16 // spine or column
+	levels, values span
 }
 
-type opKind uint8
-
-const (
-	opObject opKind = iota
-	opWord          // a constant text
-	opText          // a variable one
-	opConst
-	opNum
-	opTime
-)
-
-// word is a constant text.
-type word []byte
+type span struct{ from, to int32 }
 
 // ranged is a variable that must fit a column of 32 bits.
 type ranged struct {
 	num    int32
 	column uint16
+}
+
+// constant turns the number of a constant into what stands in Pattern.values, and back.
+func constant(n int32) int32 { return ^n }
+
+// timeOfEvent stands for the variable that every event has.
+const timeOfEvent = -1
+
+// plain is constant text n with its length before it.
+func (p *Pattern) plain(n int32) []byte {
+	start := int32(0)
+	if n > 0 {
+		start = p.ends[n-1]
+	}
+	return p.words[start:p.ends[n]]
 }
 
 // NewPattern compiles the pattern of which ev is an example. It copies what it needs of ev, which may be reset on return.
@@ -72,11 +82,11 @@ func NewPattern(ev *ocsf.Event, v Variables) (*Pattern, error) {
 	if at := &ev.Root.Values[t.time]; !at.Set || at.Num != ev.Time {
 		return nil, fmt.Errorf("%w: attribute time differs from the time of the event", ErrEvent)
 	}
-	c := compiler{tree: t, variables: v, p: &Pattern{class: ev.Class, timeVar: -1}}
+	c := newCompiler(t, v)
 	if err := c.object(t.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
 		return nil, err
 	}
-	return c.p, nil
+	return c.pattern(), nil
 }
 
 // compiler walks an event as Encoder.object does and notes what that would add.
@@ -84,16 +94,35 @@ type compiler struct {
 	*tree
 	variables Variables
 	p         *Pattern
+	spines    []stream
+	columns   []stream
+	values    [][]int32 // by column
+	texts     []int32   // by variable of the caller, that of the pattern + 1
 }
 
-func (c *compiler) add(kind opKind, level uint8, at, arg int) {
-	c.p.ops = append(c.p.ops, op{kind, level, uint16(at), int32(arg)})
+func newCompiler(t *tree, v Variables) *compiler {
+	c := &compiler{
+		tree:      t,
+		variables: v,
+		p:         &Pattern{class: t.class, timeVar: -1},
+		spines:    make([]stream, len(t.around)),
+		columns:   make([]stream, len(t.leaves)),
+		values:    make([][]int32, len(t.leaves)),
+	}
+	c.spines[0].levels = []byte{0}
+	for i, around := range t.around[1:] {
+		c.spines[i+1].parent = &c.spines[around]
+	}
+	for i := range c.columns {
+		c.columns[i].parent = &c.spines[t.leaves[i].spine]
+	}
+	return c
 }
 
 // object is what Encoder.object is.
 func (c *compiler) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep, def uint8) error {
 	if n.spine > 0 { // each row has the root
-		c.add(opObject, rep<<repShift|def, n.spine, 0)
+		c.spines[n.spine].add(0, rep<<repShift|def)
 	}
 	c.p.cost += int64(len(n.attrs)) * attrCost
 	if len(unmapped) > 0 && n.mapping >= 0 {
@@ -132,7 +161,7 @@ func (c *compiler) attribute(a *attr, v *ocsf.Value, rep, def uint8) error {
 	case a.list:
 		for _, o := range v.Objs {
 			if empty(a.child, o) {
-				c.add(opObject, rep<<repShift|(def+2), a.child.spine, 0)
+				c.spines[a.child.spine].add(0, rep<<repShift|(def+2))
 				c.p.cost += int64(len(a.child.attrs)) * attrCost
 			} else if err := c.object(a.child, o, nil, rep, def+3); err != nil {
 				return err
@@ -145,35 +174,82 @@ func (c *compiler) attribute(a *attr, v *ocsf.Value, rep, def uint8) error {
 	return nil
 }
 
+// add adds an entry with a value to a column.
+func (c *compiler) add(column int, rep uint8, value int32, cost int64) {
+	c.columns[column].add(0, rep<<repShift|c.leaves[column].maxDef)
+	c.values[column] = append(c.values[column], value)
+	c.p.cost += cost
+}
+
 func (c *compiler) text(column int, rep uint8, text []byte) {
-	if k := c.variables.Text(text); k >= 0 {
-		c.p.texts = max(c.p.texts, k+1)
-		c.add(opText, rep, column, k)
+	k := c.variables.Text(text)
+	if k < 0 {
+		c.add(column, rep, constant(int32(len(c.p.ends))), refCost)
+		c.p.words = appendPlain(c.p.words, text)
+		c.p.ends = append(c.p.ends, int32(len(c.p.words)))
 		return
 	}
-	c.add(opWord, rep, column, len(c.p.words))
-	c.p.words = append(c.p.words, append(word(nil), text...))
+	for k >= len(c.texts) {
+		c.texts = append(c.texts, 0)
+	}
+	if c.texts[k] == 0 {
+		c.p.texts = append(c.p.texts, int32(k))
+		c.texts[k] = int32(len(c.p.texts))
+	}
+	c.p.minTexts = len(c.texts)
+	c.add(column, rep, c.texts[k]-1, refCost)
 }
 
 func (c *compiler) number(a *attr, v *ocsf.Value, rep uint8) error {
 	k := c.variables.Num(v)
-	if k >= 0 {
-		c.p.nums = max(c.p.nums, k+1)
-	}
+	c.p.minNums = max(c.p.minNums, k+1)
 	switch {
 	case a == &c.root.attrs[c.time]:
-		c.p.timeVar = int32(k)
-		c.add(opTime, rep, a.first, 0)
+		c.p.timeVar, k = int32(k), timeOfEvent
 	case k >= 0:
 		if a.kind == ocsf.KindInt {
 			c.p.ranged = append(c.p.ranged, ranged{int32(k), uint16(a.first)})
 		}
-		c.add(opNum, rep, a.first, k)
 	case a.kind == ocsf.KindInt && int64(int32(v.Num)) != v.Num:
 		return tooWide(v.Num, &c.leaves[a.first])
 	default:
-		c.add(opConst, rep, a.first, len(c.p.consts))
+		c.add(a.first, rep, constant(int32(len(c.p.consts))), numCost)
 		c.p.consts = append(c.p.consts, v.Num)
+		return nil
 	}
+	c.add(a.first, rep, int32(len(c.p.nums)), numCost)
+	c.p.nums = append(c.p.nums, int32(k))
 	return nil
 }
+
+// pattern is what was noted: for each stream that was filled, the entries of the whole row.
+func (c *compiler) pattern() *Pattern {
+	p := c.p
+	p.levels = append(p.levels, c.spines[0].levels...)
+	p.filled = make([]uint64, setWords(len(c.spines))+setWords(len(c.columns)))
+	for i := 1; i < len(c.spines); i++ {
+		if s := &c.spines[i]; s.seen > 0 {
+			p.spines = append(p.spines, p.fill(s, i, nil))
+			p.filled[i/64] |= 1 << (i % 64)
+		}
+	}
+	columns := p.filled[setWords(len(c.spines)):]
+	for i := range c.columns {
+		if s := &c.columns[i]; s.seen > 0 {
+			p.columns = append(p.columns, p.fill(s, i, c.values[i]))
+			columns[i/64] |= 1 << (i % 64)
+		}
+	}
+	return p
+}
+
+func (p *Pattern) fill(s *stream, at int, values []int32) fill {
+	s.catchUp(len(s.parent.levels))
+	f := fill{at: uint16(at), levels: span{from: int32(len(p.levels))}, values: span{from: int32(len(p.values))}}
+	p.levels, p.values = append(p.levels, s.levels...), append(p.values, values...)
+	f.levels.to, f.values.to = int32(len(p.levels)), int32(len(p.values))
+	return f
+}
+
+// setWords is the size of a set of n members, 64 in each word.
+func setWords(n int) int { return (n + 63) / 64 }

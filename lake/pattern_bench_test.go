@@ -159,6 +159,6 @@ func BenchmarkWritePattern(b *testing.B) {
 		}
 	})
 	for i, l := range litters {
-		b.Logf("kind %d: %d entries, %d constant texts, %d variable ones", i, len(l.pattern.ops), len(l.pattern.words), l.pattern.texts)
+		b.Logf("kind %d: %d entries, %d constant texts, %d variable ones", i, len(l.pattern.values), len(l.pattern.ends), len(l.pattern.texts))
 	}
 }

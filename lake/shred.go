@@ -55,9 +55,7 @@ func (e *Encoder) attribute(a *attr, v *ocsf.Value, row int, rep, def uint8) err
 func (e *Encoder) text(column, row int, rep uint8, v []byte) {
 	c := &e.columns[column]
 	e.buffered += c.addText(&e.seeds, row, rep, v)
-	if c.words.size() > dictionaryMax {
-		e.full = true
-	}
+	e.measure(c)
 }
 
 func tooWide(n int64, l *leaf) error {
