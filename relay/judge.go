@@ -30,13 +30,16 @@ type judge struct {
 func newJudge(opt *Options) *judge {
 	j := &judge{opt: opt}
 	for _, s := range opt.Sources {
-		j.planners = append(j.planners, ocsf.NewPlanner(ocsf.NewMapper(s.Class, s.Mapping), newPattern))
+		patterns, err := lake.NewPatterns(s.Class) // an error is that of the first encoder, too: there is nothing to plan for
+		j.planners = append(j.planners, ocsf.NewPlanner(ocsf.NewMapper(s.Class, s.Mapping), func(ev *ocsf.Event, t *ocsf.Trace) (any, error) {
+			if err != nil {
+				return nil, err
+			}
+			return patterns.New(ev, t)
+		}))
 	}
 	return j
 }
-
-// newPattern is what the lake makes of a plan.
-func newPattern(ev *ocsf.Event, t *ocsf.Trace) (any, error) { return lake.NewPattern(ev, t) }
 
 // papers are the memory of one fate: they outlive the judge's look at them, and any judge can use them again.
 type papers struct {
