@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Alert is one parsed line of alerts.json: a flat list of leaves in the order of the line. It owns its memory and is
+// Alert is one parsed line of alerts.json: a flat list of leaves in the order of the line. It refers to the line and is
 // reused: Parse makes everything taken from the alert before it invalid, and allocates nothing in the steady state.
 // Not safe for concurrent use.
 type Alert struct {
@@ -93,13 +93,14 @@ var (
 // Share makes the next Parse use these shapes. An alert that was never given any has its own.
 func (a *Alert) Share(s *Shapes) { a.shapes = s }
 
-// Parse reads one line without its newline; the line is copied. It accepts what encoding/json accepts as an object,
-// with two deliberate differences: repeated keys are all kept, and a line that is no JSON object is read from the last
-// `{"timestamp":"` inside it, what stood before is the leaf "spliced_prefix".
+// Parse reads one line without its newline. The line is the caller's and must stay as it is for as long as the alert, or an
+// event made of it, is used. It accepts what encoding/json accepts as an object, with two deliberate differences: repeated
+// keys are all kept, and a line that is no JSON object is read from the last `{"timestamp":"` inside it, what stood before is
+// the leaf "spliced_prefix".
 // The error is a *MapError; the alert is empty then.
 func (a *Alert) Parse(line []byte) error {
 	a.reset(len(line))
-	a.line = append(a.line[:0], line...)
+	a.line = line
 	err := a.scan(a.line)
 	if err == nil {
 		return nil
@@ -120,7 +121,7 @@ func (a *Alert) Parse(line []byte) error {
 }
 
 func (a *Alert) reset(size int) {
-	if size < keepBytes/16 && (cap(a.line) > keepBytes || cap(a.text) > keepBytes || cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64) {
+	if size < keepBytes/16 && (cap(a.text) > keepBytes || cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64) {
 		*a = Alert{shapes: a.shapes}
 	}
 	a.text, a.leaves, a.arrays, a.objects = a.text[:0], a.leaves[:0], a.arrays[:0], a.objects[:0]
