@@ -76,7 +76,7 @@ type Planner struct {
 const (
 	// maxPlans bounds the memory of a Planner: a plan and what is made of it take some 10 KiB. When there are more, those go
 	// that were not used since the last time.
-	maxPlans  = 1 << 12
+	maxPlans  = 1 << 11
 	maxShapes = 1 << 12
 	// widePlans is how many plans of a shape there may be before only what must be looked at is part of them: it is
 	// cheaper to have the name of a rule in the plan than to carry it along, but not if every alert has its own.

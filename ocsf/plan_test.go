@@ -234,7 +234,7 @@ func TestPlansAreTheMapping(t *testing.T) {
 			for _, raw := range []string{"", "alert", "none"} {
 				t.Run(name+" "+version+" "+raw, func(t *testing.T) {
 					t.Parallel()
-					comparePlans(t, mustClass(t, name, version), Options{RawData: raw, ProductVersion: "4.14.7"}, lines, 60, uint64(len(name)+len(raw)))
+					comparePlans(t, mustClass(t, name, version), Options{RawData: raw, ProductVersion: "4.14.7"}, lines, 25, uint64(len(name)+len(raw)))
 				})
 			}
 		}
@@ -252,4 +252,33 @@ func TestPlansOfTheCorpus(t *testing.T) {
 			})
 		}
 	}
+}
+
+// FuzzPlan: whatever the plans of one alert do to another one, the plain mapping does.
+func FuzzPlan(f *testing.F) {
+	seeds := seedAlerts(f)
+	r := rand.New(rand.NewPCG(1, 1))
+	var lines [][]byte
+	for _, name := range slices.Sorted(maps.Keys(seeds)) {
+		lines = append(lines, seeds[name])
+	}
+	for _, line := range lines {
+		if other := mutateAlert(r, line, lines); len(other) < 4096 {
+			f.Add(line, other)
+		}
+	}
+	classes := []*Class{mustClass(f, "detection_finding", Version130), mustClass(f, "security_finding", Version110)}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		if len(a)+len(b) > 16<<10 {
+			return // long texts are among those of mutateAlert
+		}
+		for _, c := range classes {
+			p := newPlanBench(c, Options{RawData: "alert"})
+			for _, line := range [][]byte{a, a, a, a, b, b, b, b, a} {
+				if err := p.both(line); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
 }
