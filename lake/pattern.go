@@ -70,14 +70,25 @@ func (p *Pattern) plain(n int32) []byte {
 	return p.words[start:p.ends[n]]
 }
 
-// NewPattern compiles the pattern of which ev is an example. It copies what it needs of ev, which may be reset on return.
-//
-// The errors are those for which Write refuses the event without a look at its variables: they wrap ErrEvent. A class that
-// Parquet cannot express is one too.
-func NewPattern(ev *ocsf.Event, v Variables) (*Pattern, error) {
-	t, err := newTree(ev.Class)
+// Patterns makes the patterns of a class. It may be used by several goroutines.
+type Patterns struct{ tree *tree }
+
+// NewPatterns returns the Patterns of a class. The error is a class that Parquet cannot express.
+func NewPatterns(c *ocsf.Class) (*Patterns, error) {
+	t, err := newTree(c)
 	if err != nil {
 		return nil, err
+	}
+	return &Patterns{t}, nil
+}
+
+// New compiles the pattern of which ev is an example. It copies what it needs of ev, which may be reset on return.
+//
+// The errors are those for which Write refuses the event without a look at its variables: they wrap ErrEvent or ErrClass.
+func (s *Patterns) New(ev *ocsf.Event, v Variables) (*Pattern, error) {
+	t := s.tree
+	if ev.Class != t.class {
+		return nil, fmt.Errorf("%w: %s instead of %s", ErrClass, ev.Class, t.class)
 	}
 	if at := &ev.Root.Values[t.time]; !at.Set || at.Num != ev.Time {
 		return nil, fmt.Errorf("%w: attribute time differs from the time of the event", ErrEvent)

@@ -79,7 +79,7 @@ func newLitter(b *testing.B, events []*ocsf.Event) *litter {
 	at := events[0].Root.Value("time")
 	s.numVars = map[*ocsf.Value]int{at: 0}
 	var err error
-	if l.pattern, err = NewPattern(events[0], s); err != nil {
+	if l.pattern, err = newPattern(events[0], s); err != nil {
 		b.Fatal(err)
 	}
 	return l
@@ -153,7 +153,7 @@ func BenchmarkWritePattern(b *testing.B) {
 		s := new(specimen)
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := NewPattern(samples[0], s); err != nil {
+			if _, err := newPattern(samples[0], s); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -258,7 +258,7 @@ func patternRun(t testing.TB, c *ocsf.Class, seed uint64, mapped func(r *rand.Ra
 	make1 := func(ms int64) kind {
 		s := newSpecimen(randomEvent(t, c, r, mapped), r, []float64{0, 0.1, 0.3, 1}[r.IntN(4)])
 		setTime(s.ev, ms)
-		pattern, err := NewPattern(s.ev, s)
+		pattern, err := newPattern(s.ev, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -370,4 +370,13 @@ func FuzzPatternIsTheSame(f *testing.F) {
 		f.Add(1000 + seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) { patternRun(t, testClass(), seed, nil) })
+}
+
+// newPattern makes the pattern of one event.
+func newPattern(ev *ocsf.Event, v Variables) (*Pattern, error) {
+	s, err := NewPatterns(ev.Class)
+	if err != nil {
+		return nil, err
+	}
+	return s.New(ev, v)
 }

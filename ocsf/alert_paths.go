@@ -1,6 +1,7 @@
 package ocsf
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"unsafe"
 )
@@ -30,16 +31,18 @@ type pathTree struct {
 
 // pathNode is a path: of a field, of an object, or of both in different alerts.
 type pathNode struct {
-	path   []byte // dotted
-	key    []byte // its last name
+	path   []byte    // dotted
+	token  []byte    // its last name as it stands in JSON text, with the colon; never one of the alert itself
+	head   [2]uint64 // the first 16 bytes of token
+	mask   [2]uint64 // those that there are
 	hash   uint64
 	parent int32
 	// What came next to where the last alerts had this path: the first members of the object, and the siblings behind it.
 	first, after [2]int32
-	plain        bool // the name stands in JSON text as it is
 	odd          bool // the name is empty or has dots in it: see Alert.irregular
 	dotted       bool // the path has dots
 	observed     bool // it is one of unmappedObservables
+	settled      bool // see settledPath
 }
 
 // asked is a path that the mapping asked for. These are texts of the program, not of the alert, so that their hash need
@@ -64,8 +67,10 @@ const (
 )
 
 func newPathTree() *pathTree {
+	nodes := make([]pathNode, 1, 256)
+	nodes[0].setToken([]byte{0}) // stands nowhere in JSON: 0 in first and after is no member
 	return &pathTree{
-		seed: maphash.MakeSeed(), nodes: make([]pathNode, 1, 256), table: make([]int32, 1024), asked: make([]asked, 1024),
+		seed: maphash.MakeSeed(), nodes: nodes, table: make([]int32, 1024), asked: make([]asked, 1024),
 		observed: newUnmappedTable(),
 	}
 }
@@ -81,8 +86,8 @@ func (s *Shapes) forAlert() *pathTree {
 // node returns the node of the member key of the object parent.
 func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
 	// The path is written behind the others, and stays there if it is new.
-	if len(t.text)+len(t.nodes[parent].path)+1+len(key) > cap(t.text) {
-		t.text = make([]byte, 0, max(4096, 2*(len(t.nodes[parent].path)+1+len(key))))
+	if need := len(t.nodes[parent].path) + 1 + len(key) + len(key) + 3; len(t.text)+need > cap(t.text) {
+		t.text = make([]byte, 0, max(4096, 2*need))
 	}
 	start := len(t.text)
 	path := t.text[start:]
@@ -97,14 +102,15 @@ func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
 		return t.table[at]
 	}
 	n := int32(len(t.nodes))
-	t.text = t.text[:start+len(path)]
-	t.size += len(path)
+	t.text = append(append(append(t.text[:start+len(path)], '"'), key...), '"', ':')
+	token := t.text[start+len(path):]
+	t.size += len(path) + len(token)
 	t.table[at] = n
 	t.nodes = append(t.nodes, pathNode{
-		path: path, key: path[len(path)-len(key):], hash: hash, parent: parent,
-		plain: plainEnd(key, 0) == len(key), odd: len(key) == 0 || containsDot(key), dotted: containsDot(path),
-		observed: findName(&t.observed, path) >= 0,
+		path: path, hash: hash, parent: parent, odd: len(key) == 0 || containsDot(key), dotted: containsDot(path),
+		observed: findName(&t.observed, path) >= 0, settled: settledPath(string(path)),
 	})
+	t.nodes[n].setToken(token[:len(token):len(token)])
 	if a := t.question(string(path)); a != nil && len(path) > 0 {
 		a.node = n
 		t.recent = [1 << recentBits]asked{}
@@ -120,6 +126,18 @@ func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
 	return n
 }
 
+func (n *pathNode) setToken(token []byte) {
+	n.token = token
+	var head, mask [16]byte
+	copy(head[:], token)
+	for i := range min(len(token), len(mask)) {
+		mask[i] = 0xff
+	}
+	for i := range n.head {
+		n.head[i], n.mask[i] = binary.LittleEndian.Uint64(head[8*i:]), binary.LittleEndian.Uint64(mask[8*i:])
+	}
+}
+
 // slot returns where in the table the path is, or belongs.
 func (t *pathTree) slot(hash uint64, path []byte) uint64 {
 	mask := uint64(len(t.table) - 1)
@@ -133,8 +151,8 @@ func (t *pathTree) slot(hash uint64, path []byte) uint64 {
 
 // expect notes that node came behind last, or as the first member of parent when last is 0.
 func (t *pathTree) expect(parent, last, node int32) {
-	if t.nodes[node].parent != parent {
-		return // a name with dots in it: the path is at home elsewhere
+	if n := &t.nodes[node]; n.parent != parent || plainEnd(n.token, 1) != len(n.token)-2 {
+		return // a name with dots in it, whose path is at home elsewhere; one that does not stand in JSON as it is
 	}
 	next := &t.nodes[parent].first
 	if last != 0 {
