@@ -15,6 +15,7 @@ type batch struct {
 	// cost and width are bounds of what the texts take when they are looked up: altogether, and in the dictionary of any
 	// one column.
 	cost, width int64
+	longer      int64 // how much longer the longest texts of all columns can be, together
 
 	expansion
 }
@@ -44,6 +45,7 @@ func (b *batch) add(l *likeness, k int32, s *seeds, ms int64, texts [][]byte, nu
 		if a.batch == noBatch {
 			b.cost += a.fresh
 			b.width += a.width
+			b.longer += a.cost + a.fresh
 		}
 		a.batch, a.local = b.number, uint16(len(b.kinds))
 		b.kinds = append(b.kinds, k)
@@ -64,6 +66,7 @@ func (b *batch) add(l *likeness, k int32, s *seeds, ms int64, texts [][]byte, nu
 			b.width += int64(u.most) * (lengthBytes + n)
 		}
 		cost += int64(u.plain) * (lengthBytes + n)
+		b.longer += int64(u.coded+u.plain) * n
 		b.texts = append(b.texts, t)
 	}
 	for _, k := range p.nums {
@@ -83,5 +86,5 @@ func (b *batch) drop() {
 	if b.arena = b.arena[:0]; cap(b.arena) > 4*batchBytes {
 		b.arena = nil
 	}
-	b.cost, b.width = 0, 0
+	b.cost, b.width, b.longer = 0, 0, 0
 }

@@ -213,6 +213,9 @@ func (p *pair) both(t testing.TB, plain, mixed func(e *Encoder) error) {
 	if got, want := [2]int64{p.mixed.FirstTime(), p.mixed.LastTime()}, [2]int64{p.plain.FirstTime(), p.plain.LastTime()}; got != want {
 		t.Fatalf("got the times %v, want %v", got, want)
 	}
+	if least, most := p.mixed.SizeBounds(); p.plain.Size() < least || p.plain.Size() > most {
+		t.Fatalf("got a size from %d to %d, want %d", least, most, p.plain.Size())
+	}
 	if got, want := p.mixed.groups, p.plain.groups; got != want {
 		t.Fatalf("got %d row groups after %d rows, want %d", got, p.mixed.Rows(), want)
 	}
