@@ -2,7 +2,7 @@
 // the Parquet object of their (source, UTC day), and sealed into one batch whose commit makes the data and the position
 // durable together.
 //
-//	tailer -> filter -> route -> ocsf.Map -> ocsf.Check -> lake.Encoder -> spool commit
+//	tailer -> filter -> route -> ocsf.Planner (map, check) -> lake.Encoder -> spool commit
 //
 // One goroutine does all of it, so that order, counters and position need no lock; with Options.Judges others map for it.
 // Every line that comes in ends in exactly one of shipped, filtered, rejected; until the batch is sealed it is "building"
