@@ -28,6 +28,8 @@ type slot struct {
 	page         page
 	words        words
 	codec        *codec
+	sampled      bool // for this row group it is known whether texts are for the thorough encoder
+	patient      bool // they are
 }
 
 // page is one data page. Its slices belong to the row group that is being written.
@@ -50,7 +52,10 @@ type words struct {
 	n     int
 }
 
-func (t *slot) clear() { t.page, t.words = page{}, words{nums: t.words.nums[:0]} }
+func (t *slot) clear() {
+	t.page, t.words = page{}, words{nums: t.words.nums[:0]}
+	t.sampled, t.patient = false, false
+}
 
 // The library makes one buffer and one dictionary for each column from its type.
 
@@ -71,6 +76,10 @@ func (t *slot) Encode(dst []byte, _ encoding.Values, _ encoding.Encoding) ([]byt
 		width := t.refWidth()
 		return appendRefs(append(dst, byte(width)), p.refs, width), nil
 	case t.kind == ocsf.KindString:
+		if !t.sampled && len(p.text) > sampleBytes {
+			t.patient, t.sampled = t.codec.pays(p.text), true
+		}
+		t.codec.patient = t.patient
 		return append(dst, p.text...), nil
 	}
 	return appendNumbers(dst, t.kind, p.nums), nil
