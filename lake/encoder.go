@@ -89,9 +89,11 @@ type Encoder struct {
 	spare   *group
 	file    *parquet.GenericWriter[any] // nil before the first row group
 	writing chan error                  // of the row group that is being written concurrently; nil: none is
-	out     countingWriter
-	seeds   seeds
-	meta    map[string]string
+	// reclaimed: that row group is done and its memory in use again.
+	reclaimed bool
+	out       countingWriter
+	seeds     seeds
+	meta      map[string]string
 
 	pending int64 // uncompressed bytes of the row group that is being written, or whose end nobody waited for
 	// pendingBounds is what the min and max values of that row group may take, guessed before it was encoded.
@@ -224,6 +226,9 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 	}
 	e.rows = append(e.rows, row{ev.Time, e.buffered - before})
 	e.first, e.last = min(e.first, ev.Time), max(e.last, ev.Time)
+	if e.writing != nil && !e.reclaimed {
+		e.reclaim()
+	}
 	if e.buffered >= e.budget() || e.full || len(e.rows) >= groupRows {
 		return e.flush(false)
 	}

@@ -38,7 +38,7 @@ func (e *Encoder) flush(all bool) error {
 	if e.opt.Concurrent {
 		e.group, e.spare = e.spare, g
 		done := make(chan error, 1)
-		e.writing = done
+		e.writing, e.reclaimed = done, false
 		go func() { done <- e.write(g, n) }()
 		return nil
 	}
@@ -78,6 +78,46 @@ func (e *Encoder) wait() {
 	e.writing = nil
 	e.spare = e.emptied(e.spare)
 	e.settle(err)
+}
+
+// reclaim looks whether the row group that is being written is done. If so the one that is being gathered, still small,
+// moves to where the memory is, and what it had so far is left for the next: so there never are two row groups of full
+// size. Nothing else is taken note of here, because what Size says must not depend on how fast the writing is.
+func (e *Encoder) reclaim() {
+	select {
+	case err := <-e.writing:
+		e.writing <- err // for wait; the channel has room for it
+	default:
+		return
+	}
+	e.reclaimed = true
+	if e.trim {
+		return
+	}
+	e.spare.reset()
+	from, to := e.spare, e.group
+	to.rows, from.rows = moved(to.rows, from.rows)
+	for i := range to.spines {
+		a, b := &to.spines[i], &from.spines[i]
+		a.levels, b.levels = moved(a.levels, b.levels)
+	}
+	for i := range to.columns {
+		a, b := &to.columns[i], &from.columns[i]
+		a.levels, b.levels = moved(a.levels, b.levels)
+		a.nums, b.nums = moved(a.nums, b.nums)
+		a.refs, b.refs = moved(a.refs, b.refs)
+		a.arena, b.arena = moved(a.arena, b.arena)
+		a.words.ends, b.words.ends = moved(a.words.ends, b.words.ends)
+		a.words.arena, b.words.arena = moved(a.words.arena, b.words.arena)
+	}
+}
+
+// moved returns what is in a in the larger memory of the two, and the other one empty.
+func moved[T any](a, b []T) (full, empty []T) {
+	if cap(b) <= cap(a) {
+		return a, b[:0]
+	}
+	return append(b[:0], a...), a[:0]
 }
 
 // emptied returns g without rows, or an empty group in its place.
