@@ -74,6 +74,9 @@ func (l *leaf) twin(m *leaf) bool {
 	return l.physical() == m.physical() && l.dict == m.dict && l.plain == m.plain && l.maxDef == m.maxDef && l.maxRep == m.maxRep
 }
 
+// variant is that of the slots that can serve the column as it is encoded in the object at hand.
+func (l *leaf) variant() variant { return variant{l.physical(), l.dict && !l.plain, l.bounded()} }
+
 // physical is the kind that stands for all that have the same Parquet type.
 func (l *leaf) physical() ocsf.Kind {
 	if l.kind == ocsf.KindTime {
