@@ -26,6 +26,8 @@ type codec struct {
 	patient  bool          // the next page goes to thorough
 	cuts     []int         // where parts of the next page end that go into blocks of their own
 	out      appender
+	page     []byte // not compressed
+	packed   []byte // compressed
 	scratch  []byte
 }
 
@@ -99,15 +101,16 @@ const (
 	thoroughGain = 93
 )
 
-// Encode compresses src into the memory of dst.
-func (c *codec) Encode(dst, src []byte) ([]byte, error) {
+// Encode compresses src into memory of the codec, which is the caller's until the next call.
+func (c *codec) Encode(_, src []byte) ([]byte, error) {
 	e := c.encoder
 	if c.patient {
 		e = c.thorough
 	}
-	dst, err := c.compress(e, dst[:0], src, c.cuts)
+	var err error
+	c.packed, err = c.compress(e, c.packed[:0], src, c.cuts)
 	c.cuts, c.patient = c.cuts[:0], false
-	return dst, err
+	return c.packed, err
 }
 
 func (c *codec) compress(e *zstd.Encoder, dst, src []byte, cuts []int) ([]byte, error) {

@@ -181,7 +181,7 @@ func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, spine int, def
 // leaf adds a column and returns its node, without the Optional around it.
 func (l *layout) leaf(path []string, spine int, kind ocsf.Kind, def, rep uint8, dict bool) parquet.Node {
 	l.leaves = append(l.leaves, leaf{path: path, spine: spine, kind: kind, maxDef: def, maxRep: rep, dict: dict})
-	return encodedLeaf{parquet.Leaf(valueType(kind, dict)), l, len(l.leaves) - 1}
+	return encodedLeaf{parquet.Leaf(copied{valueType(kind, dict)}), l, len(l.leaves) - 1}
 }
 
 // valueType is the Parquet type of a column.
@@ -212,6 +212,24 @@ type encodedLeaf struct {
 }
 
 func (n encodedLeaf) Encoding() encoding.Encoding { return n.layout.leaves[n.leaf].encoding() }
+
+// copied is the type of a column of an object: its chunks are copied from a stage, see stage.move, so it never has values
+// of its own, and the library need not make a dictionary for it, which takes 8 KiB.
+type copied struct{ parquet.Type }
+
+func (t copied) NewDictionary(int, int, encoding.Values) parquet.Dictionary {
+	return noDictionary{typ: t.Type}
+}
+
+type noDictionary struct {
+	parquet.Dictionary
+	typ parquet.Type
+}
+
+func (d noDictionary) Type() parquet.Type { return d.typ }
+func (noDictionary) Len() int             { return 0 }
+func (noDictionary) Size() int64          { return 0 }
+func (noDictionary) Reset()               {}
 
 // longText names attributes whose values are long, free and rarely the same twice: a dictionary would only cost, and
 // their bounds, which Parquet keeps whole in the footer, would help no query.

@@ -64,8 +64,14 @@ func (t *slot) NewDictionary(int, int, encoding.Values) parquet.Dictionary {
 	return &slotDictionary{slot: t}
 }
 
-// Encode appends the bytes of the page at hand.
-func (t *slot) Encode(dst []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
+// Encode returns the bytes of the page at hand, in memory of the codec: what the library offers is let go at each garbage
+// collection.
+func (t *slot) Encode(_ []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
+	t.codec.page = t.appendPage(t.codec.page[:0])
+	return t.codec.page, nil
+}
+
+func (t *slot) appendPage(dst []byte) []byte {
 	p := &t.page
 	if t.maxRep > 0 {
 		dst = t.appendLevels(dst, repShift, t.maxRep)
@@ -74,15 +80,15 @@ func (t *slot) Encode(dst []byte, _ encoding.Values, _ encoding.Encoding) ([]byt
 	switch {
 	case t.coded:
 		width := t.refWidth()
-		return appendRefs(append(dst, byte(width)), p.refs, width), nil
+		return appendRefs(append(dst, byte(width)), p.refs, width)
 	case t.kind == ocsf.KindString:
 		if !t.sampled && len(p.text) > sampleBytes {
 			t.patient, t.sampled = t.codec.pays(p.text), true
 		}
 		t.codec.patient = t.patient
-		return append(dst, p.text...), nil
+		return append(dst, p.text...)
 	}
-	return appendNumbers(dst, t.kind, p.nums), nil
+	return appendNumbers(dst, t.kind, p.nums)
 }
 
 // appendLevels appends levels as a data page has them, to be compressed by themselves.
@@ -206,9 +212,12 @@ type wordsType struct {
 	slot *slot
 }
 
-func (t wordsType) Encode(dst []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
+func (t wordsType) Encode(_ []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
+	c := t.slot.codec
 	if t.slot.kind == ocsf.KindString {
-		return append(dst, t.slot.words.texts...), nil
+		c.page = append(c.page[:0], t.slot.words.texts...)
+	} else {
+		c.page = appendNumbers(c.page[:0], t.slot.kind, t.slot.words.nums)
 	}
-	return appendNumbers(dst, t.slot.kind, t.slot.words.nums), nil
+	return c.page, nil
 }
