@@ -303,8 +303,13 @@ func (e *Encoder) Trim() error {
 	if err := e.usable(); err != nil {
 		return err
 	}
+	e.wait() // with the memory of a row group that is written now the next one would begin
 	e.trim = true
-	return e.flush(false)
+	if err := e.flush(false); err != nil {
+		return err
+	}
+	e.settleDown()
+	return e.err
 }
 
 // Close writes what is left and the footer. It neither syncs nor closes the writer below: the object is complete on

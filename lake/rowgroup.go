@@ -82,13 +82,18 @@ func (e *Encoder) wait() {
 
 // reclaim looks whether the row group that is being written is done. If so the one that is being gathered, still small,
 // moves to where the memory is, and what it had so far is left for the next: so there never are two row groups of full
-// size. Nothing else is taken note of here, because what Size says must not depend on how fast the writing is.
+// size. It waits for that when the one being gathered has half of its size. Nothing else is taken note of here, because
+// what Size says must not depend on how fast the writing is.
 func (e *Encoder) reclaim() {
-	select {
-	case err := <-e.writing:
-		e.writing <- err // for wait; the channel has room for it
-	default:
-		return
+	if e.buffered < e.budget()/2 {
+		select {
+		case err := <-e.writing:
+			e.writing <- err // for wait; the channel has room for it
+		default:
+			return
+		}
+	} else {
+		e.writing <- <-e.writing
 	}
 	e.reclaimed = true
 	if e.trim {
@@ -112,12 +117,29 @@ func (e *Encoder) reclaim() {
 	}
 }
 
-// moved returns what is in a in the larger memory of the two, and the other one empty.
+// moved returns what is in a in the larger memory of the two, and the other one empty, unless that is far more than it had
+// to hold.
 func moved[T any](a, b []T) (full, empty []T) {
 	if cap(b) <= cap(a) {
 		return a, b[:0]
 	}
-	return append(b[:0], a...), a[:0]
+	full, empty = append(b[:0], a...), a[:0]
+	if cap(a) > 2*len(a) {
+		empty = nil
+	}
+	return full, empty
+}
+
+// settleDown waits for the row group that is being written and leaves the rows that stayed back in memory of their size.
+func (e *Encoder) settleDown() {
+	if e.writing == nil {
+		return
+	}
+	e.wait()
+	e.group.complete()
+	g := newGroup(e.layout)
+	g.take(e.group, e.group.arrived(), e)
+	e.group = g
 }
 
 // emptied returns g without rows, or an empty group in its place.
