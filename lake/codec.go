@@ -21,10 +21,12 @@ import (
 // It is not safe for concurrent use.
 type codec struct {
 	parquetzstd.Codec
-	encoder  *zstd.Encoder
-	thorough *zstd.Encoder // finds more of what repeats, in about twice the time
-	patient  bool          // the next page goes to thorough
-	cuts     []int         // where parts of the next page end that go into blocks of their own
+	encoder *zstd.Encoder
+	// thorough finds more of what repeats, in twice the time. It gets pages of levels and numbers of words, which are
+	// small, and dictionaries; of texts those it does so much better that it pays.
+	thorough *zstd.Encoder
+	quick    bool  // the next page does not go to thorough
+	cuts     []int // where parts of the next page end that go into blocks of their own
 	out      appender
 	page     []byte // not compressed
 	packed   []byte // compressed
@@ -97,19 +99,20 @@ func (c *codec) pays(text []byte) bool {
 
 const (
 	sampleBytes = 48 << 10
-	// thoroughGain is the percentage of the quick encoder's size that the thorough one has to stay below.
-	thoroughGain = 93
+	// thoroughGain is the percentage of the quick encoder's size that the thorough one has to stay below. At 98 it takes 3 %
+	// more CPU in all for 1.2 % less of a file, at 93 hardly any for half of that.
+	thoroughGain = 98
 )
 
 // Encode compresses src into memory of the codec, which is the caller's until the next call.
 func (c *codec) Encode(_, src []byte) ([]byte, error) {
-	e := c.encoder
-	if c.patient {
-		e = c.thorough
+	e := c.thorough
+	if c.quick {
+		e = c.encoder
 	}
 	var err error
 	c.packed, err = c.compress(e, c.packed[:0], src, c.cuts)
-	c.cuts, c.patient = c.cuts[:0], false
+	c.cuts, c.quick = c.cuts[:0], false
 	return c.packed, err
 }
 

@@ -36,7 +36,7 @@ func (l Level) zstd() zstd.EncoderLevel {
 // Options are the choices of an Encoder. The zero Options are good.
 type Options struct {
 	Level Level
-	// RowGroupBytes is the uncompressed size at which the first row groups of an object are written (default 16 MiB).
+	// RowGroupBytes is the uncompressed size at which the first row groups of an object are written (default 24 MiB).
 	// It bounds the encoder's memory: see Encoder.
 	RowGroupBytes int64
 	// Metadata are key-value pairs of the footer known from the start.
@@ -52,17 +52,17 @@ type Options struct {
 
 const (
 	toolName             = "wazuh-security-lake"
-	defaultRowGroupBytes = 16 << 20
+	defaultRowGroupBytes = 24 << 20
 	// rowGroupGrowth is the largest multiple of RowGroupBytes that the budget of a row group grows to. The footer
-	// has an entry per column and row group: an object of 256 MiB in equal row groups of 16 MiB would carry some
+	// has an entry per column and row group: an object of 256 MiB in equal row groups of that size would carry some
 	// megabytes of footer that every query reads first.
 	rowGroupGrowth = 2
 	// minRowGroupBytes keeps a mistaken option from writing one row group per event.
 	minRowGroupBytes = 4 << 10
 
 	// dictionaryMax is the size of one column's dictionary at which a row group is written. The library would put every
-	// dictionary into one page, and that into the file, however large. The last row comes on top: far from 1 MiB.
-	dictionaryMax = 512 << 10
+	// dictionary into one page, and that into the file, however large. The last row comes on top.
+	dictionaryMax = 640 << 10
 	// groupRows keeps the dictionary of a column of numbers below 1 MiB, whatever they are.
 	groupRows = 100_000
 )

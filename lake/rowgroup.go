@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"wazuh-security-lake/ocsf"
 )
 
 // holdBack is how far the timestamps of a log go back at most without counting as old: analysisd stamps an alert before
@@ -183,23 +185,45 @@ func (e *Encoder) held(n int) []int32 {
 	return held
 }
 
-// chooseEncodings decides, from the first row group of an object, which texts are better without a dictionary, and
+// chooseEncodings decides, from the first row group of an object, which columns are better without a dictionary, and
 // takes it away from those gathered.
 func (e *Encoder) chooseEncodings() {
+	numbers := numberTable{factor: e.seeds.a | 1}
+	var words []int64
+	var refs []int32
 	for i := range e.columns {
 		c := &e.columns[i]
-		if i == 0 || !c.coded() || len(c.refs) < fewValues {
-			continue // the first column tells the library how many rows there are: it always has its own slot
+		if i == 0 || !c.dict || c.values() < fewValues {
+			continue // the stage begins with a slot for the first column as the class has it
+		}
+		if !c.text() {
+			words, refs = numbers.index(c.nums, words[:0], refs[:0])
+			width := numberBytes(c.kind)
+			c.leaf.plain = dear(len(words)*width, len(words), len(refs), len(refs)*width)
+			continue
 		}
 		plain := 0
 		for _, ref := range c.refs {
 			plain += len(c.words.plain(ref))
 		}
-		refs := len(c.refs) * bits.Len(uint(len(c.words.ends)-1)) / 8
-		if 5*(c.words.size()+refs) > 4*plain {
+		if dear(c.words.size(), len(c.words.ends), len(c.refs), plain) {
 			c.spell()
 		}
 	}
+}
+
+// dear reports whether a dictionary of so many bytes and words, and numbers of words for values, take nearly as much as the
+// values as they are.
+func dear(bytes, words, values, plain int) bool {
+	return 5*(bytes+values*bits.Len(uint(words-1))/8) > 4*plain
+}
+
+// numberBytes is what a number takes in PLAIN.
+func numberBytes(kind ocsf.Kind) int {
+	if kind == ocsf.KindInt {
+		return 4
+	}
+	return 8
 }
 
 // fewValues are too few to tell whether values repeat.

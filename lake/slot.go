@@ -29,7 +29,7 @@ type slot struct {
 	words        words
 	codec        *codec
 	sampled      bool // for this row group it is known whether texts are for the thorough encoder
-	patient      bool // they are
+	quick        bool // they are not
 }
 
 // page is one data page. Its slices belong to the row group that is being written.
@@ -54,7 +54,7 @@ type words struct {
 
 func (t *slot) clear() {
 	t.page, t.words = page{}, words{nums: t.words.nums[:0]}
-	t.sampled, t.patient = false, false
+	t.sampled, t.quick = false, false
 }
 
 // The library makes one buffer and one dictionary for each column from its type.
@@ -83,11 +83,12 @@ func (t *slot) appendPage(dst []byte) []byte {
 		return appendRefs(append(dst, byte(width)), p.refs, width)
 	case t.kind == ocsf.KindString:
 		if !t.sampled && len(p.text) > sampleBytes {
-			t.patient, t.sampled = t.codec.pays(p.text), true
+			t.quick, t.sampled = !t.codec.pays(p.text), true
 		}
-		t.codec.patient = t.patient
+		t.codec.quick = t.quick
 		return append(dst, p.text...)
 	}
+	t.codec.quick = len(p.nums) > manyNumbers // that are not worth a dictionary: times
 	return appendNumbers(dst, t.kind, p.nums)
 }
 
@@ -117,6 +118,9 @@ func (t *slot) refWidth() int {
 	}
 	return narrow
 }
+
+// manyNumbers are too many for the thorough encoder.
+const manyNumbers = 2000
 
 // leastWide is the size of packed numbers from which on their width is chosen.
 const leastWide = 256
