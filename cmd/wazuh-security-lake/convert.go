@@ -99,15 +99,12 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 	return printSummary(g.std.out, store, lines.read.Load(), time.Since(began), f.json)
 }
 
-// concurrentRowGroup is less than half of the default: two row groups are in memory, one being gathered and one being written.
-const concurrentRowGroup = 6 << 20
-
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
 	d := config.Default()
 	encoder := encoderOptions()
 	if runtime.GOMAXPROCS(0) > 1 { // a conversion takes the processors there are, the daemon takes one
-		encoder.Concurrent, encoder.RowGroupBytes = true, concurrentRowGroup
+		encoder.Concurrent = true
 	}
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
