@@ -291,18 +291,35 @@ const (
 // buffered uncompressed, and the footer. With Options.Concurrent the last row group counts as if it were buffered, so
 // that the estimate does not depend on how far it got. It is asked now and then, not for each row.
 func (e *Encoder) Size() int64 {
+	e.expand()
+	return e.size(e.buffered, e.group.bounds())
+}
+
+// SizeBounds returns between what Size lies, and costs less: the last rows that came through WritePattern need not be
+// looked at. Unlike Size they depend on how rows came, so that what stands in an object must not depend on them.
+func (e *Encoder) SizeBounds() (least, most int64) {
+	buffered, bounds := e.buffered, e.group.bounds()
+	least = e.size(buffered, bounds)
+	if len(e.batch.rows) == 0 {
+		return least, least
+	}
+	longer := int64(len(e.columns))*textBounds(0) + e.batch.longer*(textBounds(1)-textBounds(0))
+	return least, e.size(buffered+e.batch.cost, bounds+longer)
+}
+
+// size is Size for rows with so many uncompressed bytes and min and max values.
+func (e *Encoder) size(buffered, bounds int64) int64 {
 	if e.closed {
 		return e.out.n
 	}
-	e.expand()
-	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds + e.pendingBounds + e.group.bounds()
+	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds + e.pendingBounds + bounds
 	for k, v := range e.meta {
 		size += int64(len(k)+len(v)) + 16
 	}
 	groups := e.groups
 	if len(e.rows) > 0 {
 		groups++
-		size += e.buffered + e.buffered/8
+		size += buffered + buffered/8
 	}
 	return size + int64(len(e.columns))*(columnOverhead+groups*chunkOverhead)
 }

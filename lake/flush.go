@@ -367,6 +367,8 @@ func (k *cutter) next() bool {
 	if k.column.maxRep == 0 && k.fill(maxDef) {
 		return true
 	}
+	for k.stride(maxDef) {
+	}
 	for k.pageRows < pageRows && k.entryEnd < len(k.levels) {
 		end, value := k.entryEnd, k.valueEnd
 		for {
@@ -393,6 +395,27 @@ func (k *cutter) fill(maxDef uint8) bool {
 	end := k.entry + rows
 	values := k.value + bytes.Count(k.levels[k.entry:end], []byte{maxDef})
 	if k.width(end, values) > pageBytes {
+		return false
+	}
+	k.entryEnd, k.valueEnd, k.pageRows = end, values, rows
+	return true
+}
+
+// stride takes some rows more into the page at hand, if they fit, without looking at each.
+func (k *cutter) stride(maxDef uint8) bool {
+	const entries = 256
+	end, values, rows := k.entryEnd+entries, k.valueEnd, k.pageRows
+	for end < len(k.levels) && k.levels[end]>>repShift != 0 {
+		end++
+	}
+	if end >= len(k.levels) {
+		return false
+	}
+	for _, l := range k.levels[k.entryEnd:end] { // no branches: they cannot be foretold
+		values += int((uint32(l&defMask^maxDef) - 1) >> 31)
+		rows += int((uint32(l>>repShift) - 1) >> 31)
+	}
+	if rows > pageRows || k.width(end, values) > pageBytes {
 		return false
 	}
 	k.entryEnd, k.valueEnd, k.pageRows = end, values, rows

@@ -274,7 +274,7 @@ func (r *Relay) dueAt() (time.Time, bool) {
 	}
 	wait := r.opt.Interval
 	if r.opt.MinSize > 0 {
-		if _, total := r.build.size(); total < r.opt.MinSize {
+		if _, reached := r.build.reaches(r.opt.MinSize); !reached {
 			wait = max(wait, r.opt.MaxWait)
 		}
 	}
@@ -286,7 +286,7 @@ func (r *Relay) sealIfDue(more bool) error {
 	if r.build.empty() {
 		return nil
 	}
-	if largest, _ := r.build.size(); largest >= r.opt.MaxObjectSize {
+	if reached, _ := r.build.reaches(r.opt.MaxObjectSize); reached {
 		return r.seal("size")
 	}
 	if len(r.build.open) >= maxPartitions {
