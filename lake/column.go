@@ -19,6 +19,7 @@ type stream struct {
 	parent *stream // nil: the root, which has one entry of zero per row
 	seen   int     // entries of the parent that have theirs here; 0: none filled yet
 	row    int     // the last row that filled it, counted from 1
+	first  int     // the first one, if it is still known
 	levels []byte
 }
 
@@ -31,6 +32,9 @@ const (
 // add adds an entry of row: the first one below the parent's last entry, or a further element of the same list.
 func (s *stream) add(row int, level byte) {
 	if n := len(s.parent.levels); s.seen < n {
+		if s.seen == 0 {
+			s.first = row + 1
+		}
 		s.catchUp(n - 1)
 		s.seen, s.row = n, row+1
 	}
@@ -52,6 +56,10 @@ func (s *stream) drop(row int, maxDef uint8) int {
 		return 0
 	}
 	entry, values := s.tail(1, maxDef)
+	if s.first == row+1 { // it shares the entries of its parent again
+		s.reset()
+		return values
+	}
 	s.levels = s.levels[:entry]
 	s.seen, s.row = len(s.parent.levels), 0
 	return values
@@ -72,7 +80,7 @@ func (s *stream) tail(rows int, maxDef uint8) (entry, values int) {
 	return entry, values
 }
 
-func (s *stream) reset() { s.seen, s.row, s.levels = 0, 0, shrink(s.levels) }
+func (s *stream) reset() { s.seen, s.row, s.first, s.levels = 0, 0, 0, shrink(s.levels) }
 
 // column gathers the values of one leaf until the row group is written. Values lie one after the other, without gaps
 // for nulls: numbers in nums, text in refs.
@@ -85,7 +93,7 @@ type column struct {
 	arena []byte     // plain text as a Parquet page has it: length in 4 bytes, text
 
 	longest int // of the plain text that has bounds
-	mark    int // words before the row at hand
+	mark    int // of coded text the words before the row at hand, of plain text longest before it
 }
 
 // text reports whether the values are in refs.
@@ -117,6 +125,9 @@ func (c *column) addText(s *seeds, row int, rep uint8, v []byte) int64 {
 		}
 		return refCost
 	}
+	if c.row != row+1 {
+		c.mark = c.longest
+	}
 	c.longest = max(c.longest, len(v))
 	c.arena = appendPlain(c.arena, v)
 	c.add(row, rep<<repShift|c.maxDef)
@@ -145,10 +156,7 @@ func (c *column) drop(row int) {
 	if c.coded() {
 		c.words.cut(c.mark)
 	} else {
-		c.arena, c.longest = c.arena[:c.textStart(len(c.refs))], 0
-		for i := range c.refs {
-			c.longest = max(c.longest, len(c.plainText(i)))
-		}
+		c.arena, c.longest = c.arena[:c.textStart(len(c.refs))], c.mark
 	}
 }
 

@@ -25,10 +25,14 @@ func (x entry) number() int32 { return int32(x&math.MaxUint32) - 1 }
 
 // number returns the number of v.
 func (d *dictionary) number(s *seeds, v []byte) int32 {
+	return d.find(s.hash(v), v)
+}
+
+// find returns the number of v, whose hash is known.
+func (d *dictionary) find(hash uint32, v []byte) int32 {
 	if 2*len(d.ends) >= len(d.slots) {
 		d.grow()
 	}
-	hash := s.hash(v)
 	slots := d.slots
 	mask := uint32(len(slots) - 1)
 	i := hash & mask

@@ -108,6 +108,7 @@ type Encoder struct {
 	closed        bool
 	err           error // the first error of the writer below: the object is lost
 
+	batch  batch // rows that are in the group, but not yet in its columns
 	places []place
 	kept   []int32
 }
@@ -150,7 +151,7 @@ func (e *Encoder) Reset(w io.Writer) {
 	e.file = nil
 	e.meta = make(map[string]string)
 	maps.Copy(e.meta, e.opt.Metadata)
-	e.group.reset()
+	e.drop()
 	for i := range e.layout.leaves {
 		e.layout.leaves[i].plain = false
 	}
@@ -163,10 +164,16 @@ func (e *Encoder) Reset(w io.Writer) {
 // can be Reset.
 func (e *Encoder) Abandon() {
 	e.wait()
-	e.group.reset()
+	e.drop()
 	if !e.closed && e.err == nil {
 		e.err = ErrClosed
 	}
+}
+
+// drop drops the rows that are not in a row group.
+func (e *Encoder) drop() {
+	e.batch.drop()
+	e.group.reset()
 }
 
 // writerOptions are those of both of the library's writers, without the schema.
@@ -213,17 +220,28 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 	if t := &ev.Root.Values[e.layout.time]; !t.Set || t.Num != ev.Time {
 		return fmt.Errorf("%w: attribute time differs from the time of the event", ErrEvent)
 	}
+	e.expand()
 	before, full := e.buffered, e.full
 	if err := e.object(e.layout.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
 		e.group.dropRow()
 		e.buffered, e.full = before, full
 		return err
 	}
-	if n := len(e.rows); n > 0 && ev.Time < e.rows[n-1].time {
+	e.added(ev.Time, before)
+	return e.flushIfDue()
+}
+
+// added takes note of a row; before is what was buffered before it.
+func (e *Encoder) added(ms, before int64) {
+	if n := len(e.rows); n > 0 && ms < e.rows[n-1].time {
 		e.unsorted = true
 	}
-	e.rows = append(e.rows, row{ev.Time, e.buffered - before})
-	e.first, e.last = min(e.first, ev.Time), max(e.last, ev.Time)
+	e.rows = append(e.rows, row{ms, e.buffered - before})
+	e.first, e.last = min(e.first, ms), max(e.last, ms)
+}
+
+// flushIfDue writes a row group if the rows are enough for one.
+func (e *Encoder) flushIfDue() error {
 	if e.buffered >= e.budget() || e.full || len(e.rows) >= groupRows {
 		return e.flush(false)
 	}
@@ -271,6 +289,7 @@ func (e *Encoder) Size() int64 {
 	if e.closed {
 		return e.out.n
 	}
+	e.expand()
 	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds + e.pendingBounds + e.group.bounds()
 	for k, v := range e.meta {
 		size += int64(len(k)+len(v)) + 16

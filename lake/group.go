@@ -15,6 +15,8 @@ type group struct {
 	unsorted bool    // the times of rows are not ascending
 	full     bool    // a dictionary has reached its limit
 	buffered int64   // uncompressed bytes of the rows
+	widest   int64   // of the dictionaries; some column had one of this size
+	likeness likeness
 }
 
 // row is what the encoder knows of a row beside its columns.
@@ -47,7 +49,14 @@ func (g *group) reset() {
 	}
 	g.rows, g.order = shrink(g.rows), g.order[:0]
 	g.unsorted, g.full = false, false
-	g.buffered = 0
+	g.buffered, g.widest = 0, 0
+	g.likeness.reset()
+}
+
+// measure takes note of the dictionary of a column, which may have grown.
+func (g *group) measure(c *column) {
+	g.widest = max(g.widest, int64(c.words.size()))
+	g.full = g.full || c.words.size() > dictionaryMax
 }
 
 // bounds is what the min and max values of the columns may take in the footer, at most: in the index and in the statistics.
@@ -146,7 +155,7 @@ func (g *group) take(src *group, rows []int32, e *Encoder) {
 			for j, ref := range to.refs[before:] {
 				to.refs[before+j] = to.words.number(&e.seeds, from.words.text(ref))
 			}
-			g.full = g.full || to.words.size() > dictionaryMax
+			g.measure(to)
 		}
 		to.longest = max(to.longest, from.longest)
 	}

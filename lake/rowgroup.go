@@ -16,6 +16,7 @@ func (e *Encoder) flush(all bool) error {
 	if len(e.rows) == 0 {
 		return nil
 	}
+	e.expand()
 	if e.wait(); e.err != nil {
 		return e.err
 	}

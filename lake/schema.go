@@ -19,15 +19,20 @@ const rootName = "event"
 // unmappedName is the one attribute whose value stands beside the object tree, in ocsf.Event.Unmapped.
 const unmappedName = "unmapped"
 
-// layout is a class compiled for writing: the object tree with the Dremel levels of every attribute, and the leaf
-// columns in Parquet order. It is immutable and shared by nothing: one Encoder, one layout.
+// layout is a class compiled for writing: its tree and the Parquet schema of that. It is shared by nothing: one
+// Encoder, one layout.
 type layout struct {
+	tree
+	schema *parquet.Schema
+}
+
+// tree is the object tree of a class with the Dremel levels of every attribute, and the leaf columns in Parquet order.
+type tree struct {
 	class  *ocsf.Class
 	root   *node
 	leaves []leaf
 	around []int // by spine, the spine of the object around it; -1 for the root
-	schema *parquet.Schema
-	time   int // slot of "time" in the root
+	time   int   // slot of "time" in the root
 }
 
 // node is one object type at one place of the tree. Its levels are spine, a number in preorder.
@@ -88,14 +93,13 @@ const maxLevel = 15
 // newLayout compiles c. The only errors are programming errors in a class: an unknown kind, a map below the root, or
 // nesting too deep.
 func newLayout(c *ocsf.Class) (*layout, error) {
-	isTime := func(a ocsf.Attr) bool { return a.Name == "time" && a.Kind == ocsf.KindLong && !a.List }
-	l := &layout{class: c, time: slices.IndexFunc(c.Root.Attrs, isTime)}
-	if l.time < 0 {
-		return nil, fmt.Errorf("class %s has no attribute time to sort by", c)
+	t, err := newTree(c)
+	if err != nil {
+		return nil, err
 	}
-	var fields ordered
-	var err error
-	if l.root, fields, err = l.object(c.Root, nil, -1, 0, 0); err != nil {
+	l := &layout{tree: *t}
+	fields, err := l.group(l.root, c.Root)
+	if err != nil {
 		return nil, fmt.Errorf("class %s: %w", c, err)
 	}
 	l.schema = parquet.NewSchema(rootName, fields)
@@ -105,47 +109,53 @@ func newLayout(c *ocsf.Class) (*layout, error) {
 	return l, nil
 }
 
-// object compiles t at path, below the spine around; def and rep are the levels of a present instance of it.
-func (l *layout) object(t *ocsf.ObjectType, path []string, around int, def, rep uint8) (*node, ordered, error) {
-	n := &node{spine: len(l.around), attrs: make([]attr, len(t.Attrs)), mapping: -1}
-	l.around = append(l.around, around)
-	fields := make([]parquet.Field, len(t.Attrs))
-	group := make(parquet.Group, len(t.Attrs))
-	for i := range t.Attrs {
-		oa := &t.Attrs[i]
-		if group[oa.Name] != nil {
-			return nil, ordered{}, fmt.Errorf("attribute %s stands twice in object %s", oa.Name, t.Name)
-		}
-		pn, err := l.attribute(&n.attrs[i], oa, join(path, oa.Name), n.spine, def, rep)
-		if err != nil {
-			return nil, ordered{}, err
+// newTree compiles c without the schema; the errors are those of newLayout.
+func newTree(c *ocsf.Class) (*tree, error) {
+	isTime := func(a ocsf.Attr) bool { return a.Name == "time" && a.Kind == ocsf.KindLong && !a.List }
+	t := &tree{class: c, time: slices.IndexFunc(c.Root.Attrs, isTime)}
+	if t.time < 0 {
+		return nil, fmt.Errorf("class %s has no attribute time to sort by", c)
+	}
+	var err error
+	if t.root, err = t.object(c.Root, nil, -1, 0, 0); err != nil {
+		return nil, fmt.Errorf("class %s: %w", c, err)
+	}
+	return t, nil
+}
+
+// object compiles o at path, below the spine around; def and rep are the levels of a present instance of it.
+func (t *tree) object(o *ocsf.ObjectType, path []string, around int, def, rep uint8) (*node, error) {
+	n := &node{spine: len(t.around), attrs: make([]attr, len(o.Attrs)), mapping: -1}
+	t.around = append(t.around, around)
+	for i := range o.Attrs {
+		oa := &o.Attrs[i]
+		if err := t.attribute(&n.attrs[i], oa, join(path, oa.Name), n.spine, def, rep); err != nil {
+			return nil, err
 		}
 		if oa.Kind == ocsf.KindMap {
 			n.mapping = i
 		}
-		fields[i] = field{pn, oa.Name}
-		group[oa.Name] = pn
 	}
-	if len(fields) == 0 {
-		return nil, ordered{}, fmt.Errorf("object %s has no attribute, which Parquet cannot express", t.Name)
+	if len(o.Attrs) == 0 {
+		return nil, fmt.Errorf("object %s has no attribute, which Parquet cannot express", o.Name)
 	}
-	return n, ordered{group, fields}, nil
+	return n, nil
 }
 
-func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, spine int, def, rep uint8) (parquet.Node, error) {
-	*a = attr{kind: oa.Kind, list: oa.List, first: len(l.leaves), rep: rep}
-	defer func() { a.last = len(l.leaves) }()
+func (t *tree) attribute(a *attr, oa *ocsf.Attr, path []string, spine int, def, rep uint8) error {
+	*a = attr{kind: oa.Kind, list: oa.List, first: len(t.leaves), rep: rep}
+	defer func() { a.last = len(t.leaves) }()
 	if def+3 > maxLevel {
-		return nil, fmt.Errorf("attribute %v is nested too deep", path)
+		return fmt.Errorf("attribute %v is nested too deep", path)
 	}
 	if oa.Kind == ocsf.KindMap {
 		if len(path) != 1 || oa.List || oa.Name != unmappedName {
-			return nil, fmt.Errorf("attribute %v: only the root attribute %q may be a map", path, unmappedName)
+			return fmt.Errorf("attribute %v: only the root attribute %q may be a map", path, unmappedName)
 		}
 		a.rep = rep + 1
-		key := l.leaf(join(path, "key_value", "key"), spine, ocsf.KindString, def+2, rep+1, true)
-		value := l.leaf(join(path, "key_value", "value"), spine, ocsf.KindString, def+3, rep+1, false)
-		return parquet.Optional(parquet.Map(key, parquet.Optional(value))), nil
+		t.leaf(join(path, "key_value", "key"), spine, ocsf.KindString, def+2, rep+1, true)
+		t.leaf(join(path, "key_value", "value"), spine, ocsf.KindString, def+3, rep+1, false)
+		return nil
 	}
 	elementPath := path
 	if oa.List {
@@ -153,32 +163,68 @@ func (l *layout) attribute(a *attr, oa *ocsf.Attr, path []string, spine int, def
 		def, rep = def+2, rep+1
 		a.rep = rep
 	}
-	var element parquet.Node
 	if oa.Kind == ocsf.KindObject {
 		if oa.Object == nil {
-			return nil, fmt.Errorf("attribute %v has no object type", path)
+			return fmt.Errorf("attribute %v has no object type", path)
 		}
-		child, fields, err := l.object(oa.Object, elementPath, spine, def+1, rep)
+		var err error
+		a.child, err = t.object(oa.Object, elementPath, spine, def+1, rep)
+		return err
+	}
+	if oa.Kind < ocsf.KindString || oa.Kind > ocsf.KindTime {
+		return fmt.Errorf("attribute %v has the unknown kind %d", path, oa.Kind)
+	}
+	t.leaf(elementPath, spine, oa.Kind, def+1, rep, wantsDictionary(oa, path))
+	return nil
+}
+
+// leaf adds a column.
+func (t *tree) leaf(path []string, spine int, kind ocsf.Kind, def, rep uint8, dict bool) {
+	t.leaves = append(t.leaves, leaf{path: path, spine: spine, kind: kind, maxDef: def, maxRep: rep, dict: dict})
+}
+
+// group is the schema of the object type o at n.
+func (l *layout) group(n *node, o *ocsf.ObjectType) (ordered, error) {
+	fields := make([]parquet.Field, len(o.Attrs))
+	group := make(parquet.Group, len(o.Attrs))
+	for i := range o.Attrs {
+		oa := &o.Attrs[i]
+		if group[oa.Name] != nil {
+			return ordered{}, fmt.Errorf("attribute %s stands twice in object %s", oa.Name, o.Name)
+		}
+		pn, err := l.node(&n.attrs[i], oa)
+		if err != nil {
+			return ordered{}, err
+		}
+		fields[i] = field{pn, oa.Name}
+		group[oa.Name] = pn
+	}
+	return ordered{group, fields}, nil
+}
+
+func (l *layout) node(a *attr, oa *ocsf.Attr) (parquet.Node, error) {
+	if a.kind == ocsf.KindMap {
+		return parquet.Optional(parquet.Map(l.column(a.first), parquet.Optional(l.column(a.first+1)))), nil
+	}
+	var element parquet.Node
+	if a.kind == ocsf.KindObject {
+		fields, err := l.group(a.child, oa.Object)
 		if err != nil {
 			return nil, err
 		}
-		a.child, element = child, fields
+		element = fields
 	} else {
-		if oa.Kind < ocsf.KindString || oa.Kind > ocsf.KindTime {
-			return nil, fmt.Errorf("attribute %v has the unknown kind %d", path, oa.Kind)
-		}
-		element = l.leaf(elementPath, spine, oa.Kind, def+1, rep, wantsDictionary(oa, path))
+		element = l.column(a.first)
 	}
-	if oa.List {
+	if a.list {
 		return parquet.Optional(parquet.List(parquet.Optional(element))), nil
 	}
 	return parquet.Optional(element), nil
 }
 
-// leaf adds a column and returns its node, without the Optional around it.
-func (l *layout) leaf(path []string, spine int, kind ocsf.Kind, def, rep uint8, dict bool) parquet.Node {
-	l.leaves = append(l.leaves, leaf{path: path, spine: spine, kind: kind, maxDef: def, maxRep: rep, dict: dict})
-	return encodedLeaf{parquet.Leaf(valueType(kind, dict)), l, len(l.leaves) - 1}
+// column returns the node of a column, without the Optional around it.
+func (l *layout) column(i int) parquet.Node {
+	return encodedLeaf{parquet.Leaf(valueType(l.leaves[i].kind, l.leaves[i].dict)), l, i}
 }
 
 // valueType is the Parquet type of a column.

@@ -55,15 +55,17 @@ func (e *Encoder) attribute(a *attr, v *ocsf.Value, row int, rep, def uint8) err
 func (e *Encoder) text(column, row int, rep uint8, v []byte) {
 	c := &e.columns[column]
 	e.buffered += c.addText(&e.seeds, row, rep, v)
-	if c.words.size() > dictionaryMax {
-		e.full = true
-	}
+	e.measure(c)
+}
+
+func tooWide(n int64, l *leaf) error {
+	return fmt.Errorf("%w: %d at %v has more than 32 bits", ErrEvent, n, l.path)
 }
 
 // number adds a number, boolean or instant.
 func (e *Encoder) number(a *attr, n int64, row int, rep uint8) error {
 	if a.kind == ocsf.KindInt && int64(int32(n)) != n {
-		return fmt.Errorf("%w: %d at %v has more than 32 bits", ErrEvent, n, e.layout.leaves[a.first].path)
+		return tooWide(n, &e.layout.leaves[a.first])
 	}
 	e.columns[a.first].addNum(row, rep, n)
 	e.buffered += numCost

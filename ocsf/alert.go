@@ -14,6 +14,8 @@ type Alert struct {
 	text   []byte // strings that had to be rewritten: escapes, invalid UTF-8
 	leaves []Leaf
 	arrays [][]byte // elements of the arrays read so far
+	// objects are the paths of the objects in the order of the line, the alert itself left out.
+	objects []int32
 
 	shapes *Shapes
 	tree   *pathTree
@@ -21,6 +23,8 @@ type Alert struct {
 	epoch  uint32      // counts the alerts: what places tells of earlier ones is not looked at
 
 	sections []section // members of the alert, in the order of the line
+
+	trace *Trace // nil, unless a plan is to be made of this alert
 
 	// irregular is set when two members share one path (repeated keys, or a key that contains a dot): the leaves are
 	// all there, but they cannot be written as one nested JSON document again.
@@ -50,10 +54,20 @@ type Leaf struct {
 	Kind  LeafKind
 
 	scalars bool  // of an array that was read: all elements are scalars
+	looked  look  // what the mapping wanted to know of the value
 	first   int32 // of an array that was read: its first element in Alert.arrays, + 1
 	count   int32 // how many elements of it are there
 	node    int32 // of its path
 }
+
+// look notes what was looked at in a value: what a plan of the mapping depends on. It is kept for every alert, because that
+// costs less than to ask whether somebody wants to know.
+type look uint8
+
+const (
+	lookedBlank look = 1 << iota // whether there is a text at all
+	lookedValue                  // the value: the mapping of another value may be another one
+)
 
 // section is one member of the alert: "rule", "agent", "location".
 type section struct {
@@ -110,7 +124,7 @@ func (a *Alert) reset(size int) {
 	if size < keepBytes/16 && (cap(a.text) > keepBytes || cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64) {
 		*a = Alert{shapes: a.shapes}
 	}
-	a.text, a.leaves, a.arrays = a.text[:0], a.leaves[:0], a.arrays[:0]
+	a.text, a.leaves, a.arrays, a.objects = a.text[:0], a.leaves[:0], a.arrays[:0], a.objects[:0]
 	a.sections = a.sections[:0]
 	a.irregular, a.repeats = false, false
 	if a.shapes == nil {
@@ -123,6 +137,14 @@ func (a *Alert) reset(size int) {
 		clear(a.places)
 		a.epoch = 1
 	}
+}
+
+// valid returns the line with U+FFFD for each run of bytes that are no UTF-8.
+func (a *Alert) valid() []byte {
+	if utf8.Valid(a.line) {
+		return a.line
+	}
+	return bytes.ToValidUTF8(a.line, []byte("\uFFFD"))
 }
 
 // Leaves returns all leaves in the order of the line; the alert owns them.
@@ -218,30 +240,49 @@ func (l *Leaf) raw() []byte {
 	if l == nil {
 		return nil
 	}
+	l.looked |= lookedValue
 	return l.Value
 }
 
 // Text returns the value as text, or nil when there is none: an array, null, or one of the texts that log sources
-// write for "nothing" (these stay in unmapped as they are).
+// write for "nothing" (these stay in unmapped as they are). Who asks for it looks at it: a plan holds for this value alone.
 func (l *Leaf) Text() []byte {
-	if l == nil || l.Kind == LeafJSON || l.Kind == LeafEmpty || l.Kind == LeafNull || blank(l.Value) {
+	if l != nil {
+		l.looked |= lookedValue
+	}
+	return l.text()
+}
+
+// Present reports whether Text would return any.
+func (l *Leaf) Present() bool {
+	if l != nil {
+		l.looked |= lookedBlank
+	}
+	return l.text() != nil
+}
+
+func (l *Leaf) text() []byte {
+	if l == nil || !l.textual() || blank(l.Value) {
 		return nil
 	}
 	return l.Value
 }
 
+// textual reports whether the value is of a kind that can be a text.
+func (l *Leaf) textual() bool { return l.Kind != LeafJSON && l.Kind != LeafEmpty && l.Kind != LeafNull }
+
 // Is reports whether the leaf holds exactly this text.
-func (l *Leaf) Is(text string) bool { return l != nil && string(l.Value) == text }
+func (l *Leaf) Is(text string) bool { return string(l.raw()) == text && l != nil }
 
 // Fold reports whether the leaf holds this text in any letter case.
-func (l *Leaf) Fold(text string) bool { return l != nil && bytes.EqualFold(l.Value, []byte(text)) }
+func (l *Leaf) Fold(text string) bool { return l != nil && bytes.EqualFold(l.raw(), []byte(text)) }
 
 // Int returns the value as a decimal integer.
 func (l *Leaf) Int() (int64, bool) {
 	if l == nil || l.Kind != LeafText && l.Kind != LeafNumber {
 		return 0, false
 	}
-	return parseInt(l.Value)
+	return parseInt(l.raw())
 }
 
 func blank(text []byte) bool {

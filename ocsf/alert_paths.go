@@ -42,6 +42,7 @@ type pathNode struct {
 	odd          bool // the name is empty or has dots in it: see Alert.irregular
 	dotted       bool // the path has dots
 	observed     bool // it is one of unmappedObservables
+	settled      bool // see settledPath
 }
 
 // asked is a path that the mapping asked for. These are texts of the program, not of the alert, so that their hash need
@@ -107,7 +108,7 @@ func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
 	t.table[at] = n
 	t.nodes = append(t.nodes, pathNode{
 		path: path, hash: hash, parent: parent, odd: len(key) == 0 || containsDot(key), dotted: containsDot(path),
-		observed: findName(&t.observed, path) >= 0,
+		observed: findName(&t.observed, path) >= 0, settled: settledPath(string(path)),
 	})
 	t.nodes[n].setToken(token[:len(token):len(token)])
 	if a := t.question(string(path)); a != nil && len(path) > 0 {

@@ -184,6 +184,7 @@ func (s *scanner) value(depth int, node int32) error {
 			s.a.irregular = true
 		}
 		at.objectIn = s.a.epoch
+		s.a.objects = append(s.a.objects, node)
 		return s.object(depth, node)
 	case c == '{' || c == '[':
 		start = s.pos
@@ -239,7 +240,7 @@ func (a *Alert) add(node int32, kind LeafKind, value []byte) error {
 	a.leaves = a.leaves[:n+1]
 	l := &a.leaves[n]
 	l.Path, l.Value, l.Index, l.Kind, l.node = a.tree.nodes[node].path, value, int32(n), kind, node
-	l.scalars, l.first, l.count = false, 0, 0
+	l.scalars, l.looked, l.first, l.count = false, 0, 0, 0
 	if len(l.Path) == 0 {
 		a.repeats = true // see unmapped
 	}
@@ -451,6 +452,7 @@ func (a *Alert) Elements(l *Leaf, yield func(text []byte) bool) bool {
 		yield(l.Value)
 		return true
 	}
+	l.looked |= lookedValue
 	if l.first == 0 {
 		a.readArray(l)
 	}

@@ -1,6 +1,7 @@
 package ocsf
 
 import (
+	"bytes"
 	"math"
 	"math/bits"
 )
@@ -22,6 +23,8 @@ type Event struct {
 	text  []byte       // text made for this event: joined strings, JSON
 
 	claimed []bool // by Leaf.Index: a value holds it whole
+
+	trace *Trace // nil, unless a plan is to be made of this mapping
 }
 
 // KeyValue is one entry of the map "unmapped".
@@ -85,13 +88,10 @@ func (o *Object) claim(slot int, srcs ...*Leaf) {
 // Value is the value of one attribute; which fields count follows from Attr.Kind and Attr.List.
 type Value struct {
 	Set  bool
-	cut  bool     // the text, or one of the list, was too long: no leaf is held whole any more
-	Num  int64    // KindInt, KindLong, KindTime, KindBool (0 or 1), KindFloat (IEEE bits, see Float)
-	Str  []byte   // KindString
-	Strs [][]byte // KindString with List
-	// Word names the text: two values of events of one class with the same Word, other than 0, have the same text; in a list
-	// it is Strs[i] that has Word+i. It is set for texts that are known to come again, and spares who gathers them to compare.
-	Word uint64
+	cut  bool      // the text, or one of the list, was too long: no leaf is held whole any more
+	Num  int64     // KindInt, KindLong, KindTime, KindBool (0 or 1), KindFloat (IEEE bits, see Float)
+	Str  []byte    // KindString
+	Strs [][]byte  // KindString with List
 	Objs []*Object // KindObject: one element, or any number with List
 	// Srcs are the alert leaves (Leaf.Index) this value was taken from, whole and without loss: they need not
 	// stand in "unmapped". Empty for constants and for values that keep only part of a leaf.
@@ -135,7 +135,7 @@ func (e *Event) Reset() {
 
 // clear keeps the capacity of the slices: they are reused by the next alert.
 func (v *Value) clear() {
-	v.Set, v.cut, v.Num, v.Str, v.Word = false, false, 0, nil, 0
+	v.Set, v.cut, v.Num, v.Str = false, false, 0, nil
 	v.Strs, v.Objs, v.Srcs = v.Strs[:0], v.Objs[:0], v.Srcs[:0]
 }
 
@@ -228,4 +228,16 @@ func (e *Event) join(prefix, text []byte) []byte {
 	start := len(e.text)
 	e.text = append(append(e.text, prefix...), text...)
 	return e.text[start:len(e.text):len(e.text)]
+}
+
+// prefixed returns the value of a leaf behind a text that depends on nothing but the shape of the alert.
+func (e *Event) prefixed(prefix []byte, l *Leaf) []byte {
+	if prefix == nil {
+		return l.Value
+	}
+	text := e.join(prefix, l.Value)
+	if e.trace != nil {
+		e.trace.made(source{kind: sourceJoin, parts: []part{{text: bytes.Clone(prefix), leaf: l.Index}}}, text)
+	}
+	return text
 }

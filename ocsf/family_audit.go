@@ -26,7 +26,7 @@ func fillAudit(d *draft) {
 	session.Text("uid", d.leaf(data+"session"))
 	session.Text("terminal", d.leaf(data+"tty"))
 	d.actor().Struct("user").Text("uid", d.leaf(data+"auid"))
-	if path := d.leaf(data + "file.name"); path.Text() != nil {
+	if path := d.leaf(data + "file.name"); path.Present() {
 		file(ev.Struct("file"), path, fileRegular)
 	} else {
 		file(ev.Struct("file"), d.leaf(data+"directory.name"), fileFolder)
@@ -55,7 +55,18 @@ func (d *draft) execve(p *Object) {
 		d.scratch = append(d.scratch, l.Value...)
 		d.words = append(d.words, l)
 	}
-	if len(d.words) > 0 && p.Bytes("cmd_line", d.ev.join(nil, d.scratch)) {
+	if len(d.words) == 0 {
+		return
+	}
+	line := d.ev.join(nil, d.scratch)
+	if d.ev.trace != nil {
+		s := source{kind: sourceJoin}
+		for i, l := range d.words {
+			s.parts = append(s.parts, part{text: []byte(" ")[:min(i, 1)], leaf: l.Index})
+		}
+		line = d.ev.trace.made(s, line)
+	}
+	if p.Bytes("cmd_line", line) {
 		p.Claim("cmd_line", d.words...)
 	}
 }

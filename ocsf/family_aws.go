@@ -50,15 +50,15 @@ func fillAWS(d *draft) {
 
 	f := d.finding()
 	f.Text("desc", d.first(data+"description", data+"finding.Description"))
-	f.TimeOf("first_seen_time", "first_seen_time_dt", d.first(data+"service.eventFirstSeen", data+"finding.FirstObservedAt"))
-	f.TimeOf("last_seen_time", "last_seen_time_dt", d.first(data+"service.eventLastSeen", data+"finding.LastObservedAt"))
+	f.TimeOf("first_seen_time", "first_seen_time_dt", d.first(data+"service.eventFirstSeen", data+"finding.FirstObservedAt"), 0)
+	f.TimeOf("last_seen_time", "last_seen_time_dt", d.first(data+"service.eventLastSeen", data+"finding.LastObservedAt"), 0)
 	if related := d.first(data+"finding.Id", data+"arn", data+"eventID"); related != nil {
 		f.Append("related_events").Text("uid", related)
 	}
 	advice := d.remediation()
 	advice.Text("desc", d.leaf(data+"finding.Remediation.Recommendation.Text"))
 	advice.AddAll("references", nil, d.a, d.leaf(data+"finding.Remediation.Recommendation.Url"))
-	if instance := d.leaf(data + "resource.instanceDetails.instanceId"); instance.Text() != nil {
+	if instance := d.leaf(data + "resource.instanceDetails.instanceId"); instance.Present() {
 		res := d.resource()
 		res.Text("uid", instance)
 		res.Const("type", "EC2 instance")

@@ -20,7 +20,7 @@ func fillOffice365(d *draft) {
 	user.Text("uid", d.leaf(data+"UserKey"))
 	d.actor().Struct("session").Text("uid", d.first(data+"SessionId", data+"InterSystemsId"))
 	endpoint(d.source(), d.first(data+"ClientIP", data+"ClientIPAddress", data+"ActorIpAddress"), nil)
-	if object := d.leaf(data + "ObjectId"); object.Text() != nil {
+	if object := d.leaf(data + "ObjectId"); object.Present() {
 		res := d.resource()
 		res.Text("name", object)
 		res.Const("type", "Object")
@@ -53,7 +53,7 @@ func fillGitHub(d *draft) {
 	if place := d.source().Struct("location"); place != nil && d.first(data+"actor_ip") != nil {
 		place.Text("country", d.leaf(data+"actor_location.country_code"))
 	}
-	if repo := d.leaf(data + "repo"); repo.Text() != nil {
+	if repo := d.leaf(data + "repo"); repo.Present() {
 		res := d.resource()
 		res.Text("name", repo)
 		res.Const("type", "Repository")
@@ -96,7 +96,7 @@ func fillGCP(d *draft) {
 	case foldAny(word, "ALLOWED", "ALLOW"):
 		d.verdict(actionAllowed, dispositionAllowed)
 	}
-	if name := d.leaf(data + "protoPayload.resourceName"); name.Text() != nil {
+	if name := d.leaf(data + "protoPayload.resourceName"); name.Present() {
 		res := d.resource()
 		res.Text("name", name)
 		res.Text("type", d.leaf(data+"resource.type"))
@@ -124,10 +124,10 @@ func fillMSGraph(d *draft) {
 	f := d.finding()
 	f.Text("desc", d.leaf(data+"description"))
 	f.Text("src_url", d.first(data+"alertWebUrl", data+"incidentWebUrl"))
-	f.TimeOf("first_seen_time", "first_seen_time_dt", d.leaf(data+"firstActivityDateTime"))
-	f.TimeOf("last_seen_time", "last_seen_time_dt", d.leaf(data+"lastActivityDateTime"))
-	f.TimeOf("modified_time", "modified_time_dt", d.leaf(data+"lastUpdateDateTime"))
-	if id := d.leaf(data + "id"); id.Text() != nil {
+	f.TimeOf("first_seen_time", "first_seen_time_dt", d.leaf(data+"firstActivityDateTime"), 0)
+	f.TimeOf("last_seen_time", "last_seen_time_dt", d.leaf(data+"lastActivityDateTime"), 0)
+	f.TimeOf("modified_time", "modified_time_dt", d.leaf(data+"lastUpdateDateTime"), 0)
+	if id := d.leaf(data + "id"); id.Present() {
 		f.Append("related_events").Text("uid", id)
 	}
 	d.remediation().Text("desc", d.leaf(data+"recommendedActions"))

@@ -9,13 +9,13 @@ func fillDocker(d *draft) {
 	uid := d.first(data+"Actor.ID", data+"id")
 	name := d.leaf(data + "Actor.Attributes.name")
 	kind := d.leaf(data + "Type")
-	if uid == nil && name.Text() == nil {
+	if uid == nil && !name.Present() {
 		return
 	}
 	res := d.resource()
 	res.Text("uid", uid)
 	res.Text("name", name)
-	if kind.Text() == nil || kind.Is("container") {
+	if !kind.Present() || kind.Is("container") {
 		res.Const("type", "Container")
 	} else {
 		res.Text("type", kind)

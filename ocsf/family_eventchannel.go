@@ -1,7 +1,5 @@
 package ocsf
 
-import "bytes"
-
 // The Windows event channel: win.system is the same for every event, win.eventdata differs with the event id.
 func isWindows(a *Alert) bool { return a.Has("data.win") }
 
@@ -22,7 +20,7 @@ func fillWindows(d *draft) {
 		d.first(data+"targetUserSid", data+"targetSid"),
 	}
 	session := d.first(data+"subjectLogonId", data+"logonId")
-	if logonEvent(d.leaf("data.win.system.eventID").Text()) {
+	if d.ev.holds(isLogon, d.leaf("data.win.system.eventID")) {
 		subject, target = target, subject // who logs on is the one who acts
 		session = d.first(data+"targetLogonId", data+"logonId")
 	}
@@ -59,7 +57,7 @@ func (d *draft) windowsHost() {
 		os.Const("name", "Windows")
 		os.Enum("type_id", 100)
 	}
-	d.finding().TimeOf("first_seen_time", "first_seen_time_dt", d.leaf("data.win.system.systemTime"))
+	d.finding().TimeOf("first_seen_time", "first_seen_time_dt", d.leaf("data.win.system.systemTime"), 0)
 }
 
 // windowsUser fills a user from its name, domain and SID.
@@ -71,7 +69,7 @@ func windowsUser(u *Object, parts [3]*Leaf) {
 
 // networkAddress leaves out what Windows writes for a logon at the console.
 func (d *draft) networkAddress(l *Leaf) *Leaf {
-	if l.Fold("LOCAL") || l.Fold("localhost") {
+	if d.ev.holds(isLocal, l) {
 		return nil
 	}
 	return l
@@ -91,7 +89,7 @@ func logonEvent(id []byte) bool {
 func (d *draft) windowsFile() *Leaf {
 	l := d.first("data.win.eventdata.targetFilename", "data.win.eventdata.path", "data.win.eventdata.shareLocalPath",
 		"data.win.ruleAndFileData.fullFilePath", "data.win.ruleAndFileData.filePath", "data.win.eventdata.objectName")
-	if l == nil || bytes.IndexByte(l.Value, '\\') < 0 {
+	if !d.ev.holds(isFilePath, l) {
 		return nil
 	}
 	return l

@@ -1,14 +1,12 @@
 package ocsf
 
-import "bytes"
-
 // File integrity monitoring (syscheck): files, registry keys and values, and who-data.
 func isFIM(a *Alert) bool { return a.Has("syscheck") }
 
 func fillFIM(d *draft) {
 	ev := d.evidence()
 	path := d.leaf("syscheck.path")
-	if text := path.Text(); bytes.HasPrefix(text, []byte("HKEY_")) {
+	if d.ev.holds(isRegistry, path) {
 		d.fillRegistry(path)
 	} else {
 		file(ev.Struct("file"), path, fileRegular)
@@ -40,17 +38,13 @@ func (d *draft) fileState(f *Object) {
 	owner.Text("name", d.first("syscheck.uname_after", "syscheck.uname_before"))
 	owner.Text("uid", d.first("syscheck.uid_after", "syscheck.uid_before"))
 	// analysisd prints it in the manager's local time and leaves out the offset, which the alert's own timestamp names.
-	if ms, _, ok := parseTime(d.first("syscheck.mtime_after", "syscheck.mtime_before").Text(), false); ok {
-		if ms -= d.offset * 60_000; ms > earlyTime && ms < lateTime {
-			f.Time("modified_time", "modified_time_dt", ms)
-		}
-	}
+	f.TimeOf("modified_time", "modified_time_dt", d.first("syscheck.mtime_after", "syscheck.mtime_before"), d.offset)
 }
 
 // fillRegistry uses the registry objects of OCSF 1.3; before, a key is a file of another type.
 func (d *draft) fillRegistry(path *Leaf) {
 	ev, name := d.evidence(), d.leaf("syscheck.value_name")
-	isValue := name.Text() != nil
+	isValue := name.Present()
 	if key := ev.Struct("reg_key"); key != nil {
 		if !isValue {
 			key.Text("path", path)
@@ -64,12 +58,11 @@ func (d *draft) fillRegistry(path *Leaf) {
 	}
 	f := ev.Struct("file")
 	f.Text("path", path)
-	_, last := splitFile(path.Text())
 	if isValue {
 		f.Text("name", name)
 		f.Other("type_id", d.ev.literal("Registry Value"), nil)
 	} else {
-		f.Bytes("name", last)
+		f.Bytes("name", d.ev.derive(imageName, path))
 		f.Other("type_id", d.ev.literal("Registry Key"), nil)
 	}
 	d.fileState(f)
@@ -77,7 +70,7 @@ func (d *draft) fillRegistry(path *Leaf) {
 
 // registryType sets type_id by its caption, REG_SZ and the like.
 func registryType(o *Object, l *Leaf) {
-	if o == nil || l.Text() == nil {
+	if o == nil || !l.Present() {
 		return
 	}
 	i := o.Type.Slot("type_id")
@@ -92,5 +85,5 @@ func registryType(o *Object, l *Leaf) {
 			return
 		}
 	}
-	o.Other("type_id", l.Value, l)
+	o.Other("type_id", l.Text(), l)
 }

@@ -18,7 +18,7 @@ func fillIDS(d *draft) {
 	query.Text("hostname", d.leaf("data.dns.rrname"))
 	query.Text("type", d.leaf("data.dns.rrtype"))
 	webAddress(ev, d.leaf("data.http.url"))
-	if name := d.leaf("data.fileinfo.filename"); name.Text() != nil {
+	if name := d.leaf("data.fileinfo.filename"); name.Present() {
 		file(ev.Struct("file"), name, fileRegular)
 		ev.Struct("file").Num("size", d.leaf("data.fileinfo.size"))
 	}
@@ -54,7 +54,7 @@ func isFirewall(a *Alert) bool {
 
 func firstOf(a *Alert, paths ...string) *Leaf {
 	for _, p := range paths {
-		if l := a.Leaf(p); l.Text() != nil {
+		if l := a.Leaf(p); l.Present() {
 			return l
 		}
 	}

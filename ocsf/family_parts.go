@@ -1,14 +1,18 @@
 package ocsf
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // The parts below are what families share: one per OCSF object, each taking the leaves it can be made from.
 
 // endpoint fills an endpoint from an address and a port; either may be nil. Sources write host names and "ip:port" into
 // fields named ip, so what is no address becomes the host name or, failing that, the name.
 func endpoint(o *Object, address, port *Leaf) {
-	if text := address.Text(); text != nil && !o.Text("ip", address) {
-		if ip, number, ok := splitPort(text); ok {
+	if o != nil && address.Present() && !o.Text("ip", address) {
+		if o.event.holds(isWithPort, address) {
+			ip, number, _ := splitPort(address.Text())
 			o.Bytes("ip", ip)
 			if n, ok := parseInt(number); ok && n >= 0 && n <= 65535 {
 				o.Int("port", n)
@@ -23,7 +27,7 @@ func endpoint(o *Object, address, port *Leaf) {
 // splitPort splits 192.0.2.1:80, also with more behind it (SonicWall adds the interface), and [2001:db8::1]:80, also
 // without the port.
 func splitPort(text []byte) (ip, port []byte, ok bool) {
-	if text[0] == '[' {
+	if len(text) > 0 && text[0] == '[' {
 		i := bytes.IndexByte(text, ']')
 		if i < 0 || !ValidIP(text[1:i]) {
 			return nil, nil, false
@@ -43,14 +47,7 @@ func splitPort(text []byte) (ip, port []byte, ok bool) {
 func (d *draft) address(paths ...string) *Leaf {
 	for _, p := range paths {
 		l := d.a.Leaf(p)
-		text := l.Text()
-		if text == nil {
-			continue
-		}
-		if ValidIP(text) {
-			return l
-		}
-		if _, _, ok := splitPort(text); ok {
+		if d.ev.holds(isAddress, l) {
 			return l
 		}
 	}
@@ -86,20 +83,12 @@ const (
 
 // file fills a file object from its path.
 func file(o *Object, path *Leaf, kind int64) {
-	text := path.Text()
-	if text == nil {
+	if o == nil || !path.Present() {
 		return
 	}
-	folder, name := splitFile(text)
-	if len(name) == 0 { // a root directory, or a path that ends in a separator
-		folder, name = splitFile(bytes.TrimRight(text, `/\`))
-	}
-	if blank(name) {
-		name = text
-	}
 	o.Text("path", path)
-	o.Bytes("name", name)
-	o.Bytes("parent_folder", folder)
+	o.Bytes("name", o.event.derive(baseName, path))
+	o.Bytes("parent_folder", o.event.derive(folderName, path))
 	o.Enum("type_id", kind)
 }
 
@@ -112,7 +101,7 @@ const (
 
 // fingerprint appends a hash to the list "hashes" of a file.
 func fingerprint(o *Object, algorithm int64, value *Leaf) {
-	if value.Text() == nil {
+	if !value.Present() {
 		return
 	}
 	h := o.Append("hashes")
@@ -126,9 +115,8 @@ func process(o *Object, pid, uid, image, commandLine *Leaf) {
 	processID(o, "pid", pid)
 	o.Text("uid", uid)
 	o.Text("cmd_line", commandLine)
-	if text := image.Text(); text != nil {
-		_, name := splitFile(text)
-		o.Bytes("name", name)
+	if o != nil && image.Present() {
+		o.Bytes("name", o.event.derive(imageName, image))
 		file(o.Struct("file"), image, fileRegular)
 	}
 }
@@ -138,14 +126,18 @@ func processID(o *Object, name string, l *Leaf) {
 	if o.Num(name, l) {
 		return
 	}
-	text := l.Text()
+	o.Hex(name, l)
+}
+
+// hexNumber reads 0x1f. Windows writes 0x0 where no process is meant: that is refused.
+func hexNumber(text []byte) (int64, verdict) {
 	if len(text) < 3 || len(text) > 10 || text[0] != '0' || text[1]|0x20 != 'x' {
-		return
+		return 0, verdictRefused
 	}
 	var n int64
 	for _, c := range text[2:] {
 		if !isHex(c) {
-			return
+			return 0, verdictRefused
 		}
 		if c > '9' {
 			c = c&0xdf - 'A' + 10
@@ -154,21 +146,23 @@ func processID(o *Object, name string, l *Leaf) {
 		}
 		n = n<<4 | int64(c)
 	}
-	if n != 0 { // Windows writes 0x0 where no process is meant
-		o.Int(name, n)
+	if n == 0 || n > math.MaxInt32 {
+		return 0, verdictRefused
 	}
+	return n, verdictTaken
 }
 
 // account fills a user from text that may be DOMAIN\name.
 func account(o *Object, name *Leaf) {
-	text := name.Text()
-	i := bytes.IndexByte(text, '\\')
-	if i <= 0 {
+	if o == nil {
+		return
+	}
+	if !o.event.holds(isAccount, name) {
 		o.Text("name", name)
 		return
 	}
-	if user := bytes.TrimLeft(text[i:], `\`); o.Bytes("name", user) {
-		o.Bytes("domain", text[:i])
+	if o.Bytes("name", o.event.derive(accountName, name)) {
+		o.Bytes("domain", o.event.derive(accountDomain, name))
 	}
 }
 
@@ -247,12 +241,11 @@ func foldAny(text []byte, words ...string) bool {
 
 // webAddress fills evidences[].url, which exists from OCSF 1.3 on.
 func webAddress(ev *Object, url *Leaf) {
-	text := url.Text()
-	if text == nil {
+	if ev == nil || !url.Present() {
 		return
 	}
 	o := ev.Struct("url")
-	if bytes.Contains(text, []byte("://")) || text[0] != '/' {
+	if ev.event.holds(isURL, url) {
 		o.Text("url_string", url)
 	} else {
 		o.Text("path", url)
@@ -262,22 +255,21 @@ func webAddress(ev *Object, url *Leaf) {
 // splitList appends the parts of a text like "a, b" to a list of strings. A text of several parts is not claimed: it
 // stays in unmapped as it was written.
 func splitList(o *Object, name string, l *Leaf) {
-	text := l.Text()
-	if text == nil || o == nil {
+	if o == nil || !l.Present() {
 		return
 	}
-	for len(text) > 0 {
-		part := text
-		if i := bytes.IndexByte(text, ','); i >= 0 {
-			part, text = text[:i], text[i+1:]
-		} else {
-			text = nil
+	if !o.event.holds(isList, l) {
+		o.AddText(name, l)
+		return
+	}
+	n := o.event.parts(l)
+	if n > maxParts {
+		for part := range bytes.SplitSeq(l.Text(), []byte{','}) {
+			o.Add(name, bytes.TrimSpace(part))
 		}
-		if part = bytes.TrimSpace(part); len(part) == 0 {
-			continue
-		}
-		if o.Add(name, part) && len(part) == len(l.Value) {
-			o.Claim(name, l)
-		}
+		return
+	}
+	for i := range n {
+		o.Add(name, o.event.deriveNth(listPart, i, l))
 	}
 }

@@ -2,7 +2,7 @@ package ocsf
 
 // Rootcheck: what was found, and where.
 func isRootcheck(a *Alert) bool {
-	return string(a.Decoder()) == "rootcheck" || string(a.Location()) == "rootcheck"
+	return string(a.Decoder()) == "rootcheck" || a.holds(isRootcheckLog, a.Leaf("location"))
 }
 
 func fillRootcheck(d *draft) {

@@ -7,12 +7,12 @@ func isSCA(a *Alert) bool { return a.Has("data.sca") }
 
 func fillSCA(d *draft) {
 	d.rest("data.sca")
-	if !d.a.Has("data.sca.check") || d.leaf("data.sca.check.id").Text() == nil {
+	if !d.a.Has("data.sca.check") || !d.leaf("data.sca.check.id").Present() {
 		return // a summary is about no check
 	}
-	d.identity = d.m.uuid(d.cluster(), d.text("agent.id"), d.text("data.sca.policy", "data.sca.policy_id"), d.text("data.sca.check.id"))
+	d.identify(d.cluster(), d.leaf("agent.id"), d.first("data.sca.policy", "data.sca.policy_id"), d.leaf("data.sca.check.id"))
 	result := d.leaf("data.sca.check.result")
-	if d.leaf("data.sca.check.previous_result").Text() != nil {
+	if d.leaf("data.sca.check.previous_result").Present() {
 		d.activity = activityUpdate
 		if result.Is("passed") {
 			d.activity = activityClose
@@ -36,7 +36,7 @@ func fillSCA(d *draft) {
 }
 
 // cluster names whose agent ids these are: the cluster, else the single manager.
-func (d *draft) cluster() []byte { return d.text("cluster.name", "manager.name") }
+func (d *draft) cluster() *Leaf { return d.first("cluster.name", "manager.name") }
 
 // complianceResult sets the status of a check; the scanner's own word is its code.
 func complianceResult(c *Object, result *Leaf) {
@@ -66,10 +66,10 @@ func (d *draft) requirements(c *Object) {
 	leaves := d.a.Leaves()
 	for i := range leaves {
 		l := &leaves[i]
-		if len(l.Path) <= len(under) || string(l.Path[:len(under)]) != under || l.Text() == nil {
+		if len(l.Path) <= len(under) || string(l.Path[:len(under)]) != under || !l.Present() {
 			continue
 		}
-		for _, part := range bytes.Split(l.Value, []byte{','}) {
+		for _, part := range bytes.Split(l.Text(), []byte{','}) {
 			if part = bytes.TrimSpace(part); len(part) == 0 {
 				continue
 			}

@@ -1,7 +1,5 @@
 package ocsf
 
-import "bytes"
-
 // Sysmon over the Windows event channel. Every event names the process that did something; what it did depends on the id.
 func isSysmon(a *Alert) bool {
 	return a.Has("data.win") && a.Leaf("data.win.system.providerName").Fold("Microsoft-Windows-Sysmon")
@@ -15,7 +13,7 @@ func fillSysmon(d *draft) {
 
 	p := d.process()
 	image := d.first(data+"image", data+"destinationImage")
-	if target := d.leaf(data + "targetImage"); target.Text() != nil {
+	if target := d.leaf(data + "targetImage"); target.Present() {
 		// One process reaches into another: the source acts.
 		process(p, d.leaf(data+"targetProcessId"), d.first(data+"targetProcessGuid", data+"targetProcessGUID"), target, nil)
 		process(d.actor().Struct("process"), d.leaf(data+"sourceProcessId"), d.first(data+"sourceProcessGuid", data+"sourceProcessGUID"),
@@ -68,19 +66,13 @@ func hashes(f *Object, l *Leaf) {
 	if f == nil {
 		return
 	}
-	for rest, n := l.Text(), 0; len(rest) > 0 && n < maxHashes; n++ {
-		part := rest
-		if i := bytes.IndexByte(rest, ','); i >= 0 {
-			part, rest = rest[:i], rest[i+1:]
-		} else {
-			rest = nil
-		}
-		name, value, ok := bytes.Cut(part, []byte{'='})
-		if !ok || blank(value) {
+	for i := range min(f.event.parts(l), maxHashes) {
+		value := f.event.deriveNth(hashValue, i, l)
+		if !f.event.suits(isText, value) {
 			continue
 		}
 		h := f.Append("hashes")
-		switch string(name) {
+		switch name := f.event.exactly(f.event.deriveNth(hashName, i, l)); string(name) {
 		case "MD5":
 			h.Enum("algorithm_id", hashMD5)
 		case "SHA1":
@@ -118,18 +110,17 @@ func integrity(p *Object, l *Leaf) {
 func (d *draft) sysmonRegistry() {
 	target := d.leaf("data.win.eventdata.targetObject")
 	details := d.leaf("data.win.eventdata.details")
-	if target.Text() == nil {
+	if !target.Present() {
 		return
 	}
 	ev := d.evidence()
-	if details.Text() == nil {
+	if !details.Present() {
 		ev.Struct("reg_key").Text("path", target)
 		return
 	}
 	value := ev.Struct("reg_value")
-	_, name := splitFile(target.Value)
 	value.Text("path", target)
-	value.Bytes("name", name)
+	value.Bytes("name", d.ev.derive(imageName, target))
 }
 
 // Sysmon in the text of an event log that a Windows agent of old sent.

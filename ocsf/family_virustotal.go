@@ -6,7 +6,7 @@ func isVirusTotal(a *Alert) bool { return a.Has("data.virustotal") }
 func fillVirusTotal(d *draft) {
 	const data = "data.virustotal."
 	d.rest("data.virustotal")
-	if d.leaf(data+"error").Text() != nil {
+	if d.leaf(data + "error").Present() {
 		return // the query failed: nothing is known about the file
 	}
 	f := d.evidence().Struct("file")
@@ -15,7 +15,7 @@ func fillVirusTotal(d *draft) {
 	fingerprint(f, hashSHA1, d.leaf(data+"source.sha1"))
 	finding := d.finding()
 	finding.Text("src_url", d.leaf(data+"permalink"))
-	if seen := d.leaf(data + "source.alert_id"); seen.Text() != nil {
+	if seen := d.leaf(data + "source.alert_id"); seen.Present() {
 		finding.Append("related_events").Text("uid", seen)
 	}
 	d.virusTotalReport()
@@ -40,7 +40,7 @@ func (d *draft) virusTotalReport() {
 	d.words = d.words[:0]
 	for _, path := range [...]string{data + "found", data + "malicious", data + "positives", data + "total", data + "scan_date", data + "permalink"} {
 		if l := d.leaf(path); l != nil {
-			text = l.appendJSON(appendKey(text, l.Path[len(data):]))
+			text = appendJSON(appendKey(text, l.Path[len(data):]), l.Kind, l.raw())
 			d.words = append(d.words, l)
 		}
 	}
@@ -53,7 +53,7 @@ func (d *draft) virusTotalReport() {
 	} else {
 		e.Bytes("name", d.ev.join(d.ev.literal("unmapped."), hash.Path))
 	}
-	e.Bytes("value", hash.Text()) // not claimed: the name says where it stands
+	e.Copy("value", hash) // not claimed: the name says where it stands
 	e.Const("provider", "VirusTotal")
 	e.Bytes("data", d.ev.join(nil, d.scratch))
 	e.Claim("data", d.words...)

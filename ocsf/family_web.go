@@ -3,7 +3,7 @@ package ocsf
 // Access logs of web servers and proxies. Wazuh's decoders put the HTTP method into data.protocol and the status into
 // data.id.
 func isWeb(a *Alert) bool {
-	if a.Leaf("data.url").Text() == nil {
+	if !a.Leaf("data.url").Present() {
 		return false
 	}
 	switch string(a.Decoder()) {

@@ -17,6 +17,8 @@ func (d *draft) fillContext() {
 	text := append(d.ev.text, '{')
 	var open []byte // path of the object being written
 	srcs := d.sources[:0]
+	var parts []part // for a plan
+	written := start
 	for i := range d.a.leaves {
 		l := &d.a.leaves[i]
 		if d.ev.claimed[i] || !d.inContext(l.Path) {
@@ -27,7 +29,11 @@ func (d *draft) fillContext() {
 		text = moveTo(text, open, parent)
 		open = parent
 		text = appendKey(text, key)
-		text = l.appendJSON(text)
+		if d.ev.trace != nil {
+			parts = append(parts, part{text: bytes.Clone(text[written:]), leaf: l.Index, json: true})
+		}
+		text = appendJSON(text, l.Kind, l.Value)
+		written = len(text)
 		srcs = append(srcs, l.Index)
 	}
 	if d.sources = srcs; len(srcs) == 0 {
@@ -35,6 +41,10 @@ func (d *draft) fillContext() {
 	}
 	text = append(moveTo(text, open, nil), '}')
 	d.ev.text = text
+	if d.ev.trace != nil {
+		parts = append(parts, part{text: bytes.Clone(text[written:]), leaf: -1})
+		d.ev.trace.made(source{kind: sourceJoin, parts: parts}, text[start:len(text):len(text)])
+	}
 	ev := d.evidence()
 	if i := ev.free("data", false); i >= 0 && ev.Type.Attrs[i].Kind == KindString {
 		v := ev.set(i)
@@ -112,12 +122,12 @@ func appendKey(text, key []byte) []byte {
 	return append(appendString(text, key), ':')
 }
 
-// appendJSON appends the leaf as the JSON value it was.
-func (l *Leaf) appendJSON(text []byte) []byte {
-	if l.Kind == LeafText {
-		return appendString(text, l.Value)
+// appendJSON appends the value of a leaf as the JSON value it was.
+func appendJSON(text []byte, kind LeafKind, value []byte) []byte {
+	if kind == LeafText {
+		return appendString(text, value)
 	}
-	return append(text, l.Value...)
+	return append(text, value...)
 }
 
 // appendString appends a JSON string. The text is valid UTF-8; nothing that JSON lets stand is escaped.

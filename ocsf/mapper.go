@@ -58,7 +58,7 @@ func NewMapper(c *Class, opt Options) *Mapper {
 func (m *Mapper) Map(a *Alert, now time.Time, ev *Event) error {
 	ev.Reset()
 	stamp := a.Leaf("timestamp")
-	ms, offset, ok := parseTime(stamp.Text(), true)
+	ms, offset, ok := parseTime(stamp.text(), true) // who replays a plan reads it as well
 	switch {
 	case stamp == nil:
 		return &MapError{Reason: ReasonBadTimestamp, Attribute: "timestamp", Detail: "missing"}
@@ -72,15 +72,44 @@ func (m *Mapper) Map(a *Alert, now time.Time, ev *Event) error {
 	ev.Time = ms
 	d := &m.d
 	d.reset(m, a, ev)
-	d.uid = m.uuid(a.line)
+	d.uid = d.madeUUID(a.line)
+	if ev.trace != nil {
+		ev.trace.made(source{kind: sourceUID}, d.uid)
+	}
 	d.offset = offset
-	d.begin(stamp, ms)
+	d.begin(stamp)
 	if f := familyOf(m.families, a); f != nil {
 		f.fill(d)
 	}
 	fillCommon(d)
-	d.complete(ms)
+	d.complete()
 	return d.finish()
+}
+
+// identify makes the finding the same as every other one of these texts.
+func (d *draft) identify(leaves ...*Leaf) {
+	parts := d.texts[:0]
+	for _, l := range leaves {
+		var text []byte
+		if l.Present() {
+			text = l.Value
+		}
+		parts = append(parts, text)
+	}
+	d.texts = parts
+	d.identity = d.madeUUID(parts...)
+	if d.ev.trace == nil {
+		return
+	}
+	s := source{kind: sourceUUID}
+	for _, l := range leaves {
+		p := part{leaf: -1}
+		if l.Present() {
+			p.leaf = l.Index
+		}
+		s.parts = append(s.parts, p)
+	}
+	d.ev.trace.made(s, d.identity)
 }
 
 // namespace is the UUID all of our UUIDv5 values are made under: e089c49f-2e51-5a85-91d1-724fb2133d3e, UUIDv5 of the DNS name
@@ -88,9 +117,16 @@ func (m *Mapper) Map(a *Alert, now time.Time, ev *Event) error {
 // It must never change: a line read again, tomorrow or by a later release, must get the same metadata.uid.
 var namespace = [16]byte{0xe0, 0x89, 0xc4, 0x9f, 0x2e, 0x51, 0x5a, 0x85, 0x91, 0xd1, 0x72, 0x4f, 0xb2, 0x13, 0x3d, 0x3e}
 
-// uuid returns the text of UUIDv5 over the parts. A single part is hashed as it is; several are each preceded by
+// madeUUID is uuid in the memory of the event.
+func (d *draft) madeUUID(parts ...[]byte) []byte {
+	start := len(d.ev.text)
+	d.ev.text = d.m.uuid(d.ev.text, parts...)
+	return d.ev.text[start:len(d.ev.text):len(d.ev.text)]
+}
+
+// uuid appends the text of UUIDv5 over the parts to dst. A single part is hashed as it is; several are each preceded by
 // their length, so that no two lists of parts hash alike.
-func (m *Mapper) uuid(parts ...[]byte) []byte {
+func (m *Mapper) uuid(dst []byte, parts ...[]byte) []byte {
 	m.sha.Reset()
 	m.sha.Write(namespace[:])
 	for _, p := range parts {
@@ -105,13 +141,15 @@ func (m *Mapper) uuid(parts ...[]byte) []byte {
 	sum[6] = sum[6]&0x0f | 0x50
 	sum[8] = sum[8]&0x3f | 0x80
 	const hexdigits = "0123456789abcdef"
-	e := m.d.ev
-	start := len(e.text)
+	var text [36]byte
+	at := 0
 	for i, c := range sum[:16] {
 		if i == 4 || i == 6 || i == 8 || i == 10 {
-			e.text = append(e.text, '-')
+			text[at] = '-'
+			at++
 		}
-		e.text = append(e.text, hexdigits[c>>4], hexdigits[c&15])
+		text[at], text[at+1] = hexdigits[c>>4], hexdigits[c&15]
+		at += 2
 	}
-	return e.text[start:len(e.text):len(e.text)]
+	return append(dst, text[:]...)
 }

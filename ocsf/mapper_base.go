@@ -2,15 +2,14 @@ package ocsf
 
 import (
 	"bytes"
-	"unicode/utf8"
 )
 
 // begin sets what every event has and no family may change.
-func (d *draft) begin(stamp *Leaf, ms int64) {
+func (d *draft) begin(stamp *Leaf) {
 	r := d.root
 	r.Enum("category_uid", 2)
 	r.Enum("class_uid", int64(d.class.UID))
-	r.Time("time", "time_dt", ms)
+	r.Now("time", "time_dt")
 	r.Int("timezone_offset", d.offset)
 
 	md := d.metadata()
@@ -52,11 +51,9 @@ func (d *draft) rawData() {
 	switch d.m.opt.RawData {
 	case "none":
 	case "alert":
-		line := d.a.line
-		if !utf8.Valid(line) {
-			start := len(d.ev.text)
-			d.ev.text = append(d.ev.text, bytes.ToValidUTF8(line, []byte("\uFFFD"))...)
-			line = d.ev.text[start:len(d.ev.text):len(d.ev.text)]
+		line := d.a.valid()
+		if d.ev.trace != nil {
+			line = d.ev.trace.made(source{kind: sourceLine}, bytes.Clone(line))
 		}
 		d.root.Bytes("raw_data", line)
 	default:
@@ -97,7 +94,7 @@ func (d *draft) labels(o *Object, name, section, under string, separator byte, d
 }
 
 // complete sets what a family may have set before, and what follows from it.
-func (d *draft) complete(ms int64) {
+func (d *draft) complete() {
 	r := d.root
 	r.Enum("activity_id", d.activity)
 	r.Enum("type_uid", int64(d.class.UID)*100+d.activity)
@@ -119,7 +116,7 @@ func (d *draft) complete(ms int64) {
 	}
 	f.Text("uid", d.leaf("id"))
 	f.Bytes("uid", d.uid)
-	f.Time("created_time", "created_time_dt", ms)
+	f.Now("created_time", "created_time_dt")
 	f.Text("desc", d.leaf("rule.info"))
 	groups := d.leaf("rule.groups")
 
@@ -161,7 +158,7 @@ func (d *draft) completeSecurityFinding(f *Object, groups *Leaf) {
 	r.AddAll("data_sources", nil, d.a, d.leaf("location"))
 	r.AddAll("data_sources", nil, d.a, d.leaf("manager.name"))
 	r.AddAll("nist", nil, d.a, d.leaf("rule.nist_800_53"))
-	if fired, ok := d.leaf("rule.firedtimes").Int(); ok && fired > maxCount {
+	if d.ev.holds(isHugeCount, d.leaf("rule.firedtimes")) {
 		r.Int("count", maxCount)
 	}
 	r.Num("count", d.leaf("rule.firedtimes"))
@@ -216,7 +213,7 @@ func (d *draft) joined(l *Leaf, separator string) (text []byte, all bool) {
 
 // ruleCVE takes the CVE a rule was written for, unless the alert itself is about one.
 func (d *draft) ruleCVE() {
-	if cve := d.leaf("rule.cve"); cve.Text() != nil && d.root.Value("vulnerabilities") == nil && d.class.Name != "vulnerability_finding" {
+	if cve := d.leaf("rule.cve"); cve.Present() && d.root.Value("vulnerabilities") == nil && d.class.Name != "vulnerability_finding" {
 		d.root.Append("vulnerabilities").Struct("cve").Text("uid", cve)
 	}
 }
@@ -234,7 +231,7 @@ func (d *draft) host() {
 		}
 		dev.Text("name", host)
 		d.root.Struct("actor").Struct("user").Text("name", d.leaf("agentless.user"))
-	case d.leaf("agent.id").Is("000") && ValidIP(location.Text()):
+	case d.ev.holds(isManager, d.leaf("agent.id")) && d.ev.holds(isIP, location):
 		dev.Text("ip", location)
 		dev.Text("hostname", program)
 		dev.Text("name", program)

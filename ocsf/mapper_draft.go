@@ -47,18 +47,10 @@ func (d *draft) reset(m *Mapper, a *Alert, ev *Event) {
 
 func (d *draft) leaf(path string) *Leaf { return d.a.Leaf(path) }
 
-// text returns the text of the first of the leaves that has one, or nil.
-func (d *draft) text(paths ...string) []byte {
-	if l := d.first(paths...); l != nil {
-		return l.Text()
-	}
-	return nil
-}
-
 // first returns the first of the leaves that has a text, or nil.
 func (d *draft) first(paths ...string) *Leaf {
 	for _, p := range paths {
-		if l := d.a.Leaf(p); l.Text() != nil {
+		if l := d.a.Leaf(p); l.Present() {
 			return l
 		}
 	}

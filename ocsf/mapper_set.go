@@ -35,12 +35,37 @@ func (t *Attr) accepts(text []byte) bool {
 		(t.fits == 0 || len(text) <= int(t.fits) || utf8.RuneCount(text) <= int(t.fits))
 }
 
+// verdict is what an attribute does with a value that it is offered. It depends on nothing but the two of them.
+type verdict uint8
+
+const (
+	verdictRefused verdict = iota // takes nothing
+	verdictTaken                  // takes it as it is
+	verdictCut                    // takes its beginning
+	verdictAddress                // takes the canonical form of an address
+	verdictLossy                  // takes a number that was written in another way
+)
+
+func (t *Attr) verdict(text []byte) verdict {
+	switch {
+	case blank(text) || !t.accepts(text):
+		return verdictRefused
+	case t.ip && bytes.IndexByte(text, ':') >= 0:
+		return verdictAddress
+	case t.text.maxChars > 0 && len(text) > t.text.maxChars && utf8.RuneCount(text) > t.text.maxChars:
+		return verdictCut
+	}
+	return verdictTaken
+}
+
 // Text sets a string attribute to the text of a leaf; the leaf may be nil.
 func (o *Object) Text(name string, l *Leaf) bool {
-	if l == nil || o == nil {
-		return false
-	}
-	return o.put(name, l.Text(), l)
+	return l != nil && l.textual() && o.put(name, l.Value, l)
+}
+
+// Copy does the same, but the leaf is not claimed.
+func (o *Object) Copy(name string, l *Leaf) bool {
+	return l != nil && l.textual() && o.put(name, l.Value, nil)
 }
 
 // Bytes sets a string attribute to text made from the alert or by the mapping.
@@ -55,7 +80,7 @@ func (o *Object) Const(name, text string) bool {
 }
 
 func (o *Object) put(name string, text []byte, src *Leaf) bool {
-	if o == nil || blank(text) {
+	if o == nil || len(text) == 0 && o.event.trace == nil {
 		return false
 	}
 	i := o.free(name, false)
@@ -63,10 +88,14 @@ func (o *Object) put(name string, text []byte, src *Leaf) bool {
 		return false
 	}
 	t := &o.Type.Attrs[i]
-	if !t.accepts(text) {
-		return false
+	judged := t.verdict(text)
+	if o.event.trace != nil {
+		o.event.trace.take(t, text, judged)
 	}
-	if t.ip && bytes.IndexByte(text, ':') >= 0 {
+	switch judged {
+	case verdictRefused:
+		return false
+	case verdictAddress:
 		if text, src = o.event.address(text, src); text == nil {
 			return false
 		}
@@ -92,19 +121,36 @@ func (t *Attr) cut(text []byte) []byte {
 	return text[:end]
 }
 
-// address writes an IPv6 address in its one canonical form, so that it can be searched for: Wazuh expands some to
-// eight full groups, sockets report IPv4 as ::ffff:192.0.2.1, and a zone means nothing beyond its host.
+// address returns an IPv6 address in its one canonical form, so that it can be searched for, and the leaf if that is how it is
+// written there.
 func (e *Event) address(text []byte, src *Leaf) ([]byte, *Leaf) {
+	start := len(e.text)
+	e.text = canonicalAddress(e.text, text)
+	canonical := e.text[start:len(e.text):len(e.text)]
+	same := bytes.Equal(canonical, text)
+	if e.trace != nil {
+		e.trace.ask(isParsed, text, len(canonical) > 0)
+		e.trace.ask(isCanonical, text, same)
+	}
+	switch {
+	case len(canonical) == 0:
+		return nil, nil
+	case same:
+		return text, src
+	case e.trace != nil:
+		canonical = e.trace.derived(canonicalIP, text, canonical)
+	}
+	return canonical, nil
+}
+
+// canonicalAddress: Wazuh expands some IPv6 addresses to eight full groups, sockets report IPv4 as ::ffff:192.0.2.1, and a zone
+// means nothing beyond its host. It appends nothing for what is no address.
+func canonicalAddress(dst, text []byte) []byte {
 	ip, err := netip.ParseAddr(string(text))
 	if err != nil {
-		return nil, nil
+		return dst
 	}
-	start := len(e.text)
-	e.text = ip.Unmap().WithZone("").AppendTo(e.text)
-	if canonical := e.text[start:len(e.text):len(e.text)]; !bytes.Equal(canonical, text) {
-		return canonical, nil
-	}
-	return text, src
+	return ip.Unmap().WithZone("").AppendTo(dst)
 }
 
 // Num sets a numeric attribute to the number in a leaf, decimal; ports, counts and identifiers must fit their type.
@@ -116,32 +162,73 @@ func (o *Object) Num(name string, l *Leaf) bool {
 	if i < 0 {
 		return false
 	}
-	t, v := &o.Type.Attrs[i], &o.Values[i]
-	lossless := true
-	switch t.Kind {
-	case KindInt, KindLong:
-		n, ok := l.Int()
-		if !ok || t.Kind == KindInt && (n < math.MinInt32 || n > math.MaxInt32) || t.port && (n < 0 || n > 65535) {
-			return false
-		}
-		v.Num = n
-		lossless = canonicalInt(l.Value)
-	case KindFloat:
-		f, err := strconv.ParseFloat(string(l.Value), 64)
-		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
-			return false
-		}
-		v.Num = int64(math.Float64bits(f))
-		var buf [32]byte
-		lossless = bytes.Equal(strconv.AppendFloat(buf[:0], f, 'f', -1, 64), l.Value)
-	default:
+	t := &o.Type.Attrs[i]
+	n, judged := t.number(l.Value)
+	v := &o.Values[i]
+	if judged == verdictRefused {
+		v = nil
+	}
+	if o.event.trace != nil {
+		o.event.trace.number(number{kind: numberOf, leaf: l.Index, attr: t, want: judged}, v)
+	}
+	if v == nil {
 		return false
 	}
-	o.set(i)
-	if lossless {
+	o.set(i).Num = n
+	if judged == verdictTaken {
 		o.claim(i, l)
 	}
 	return true
+}
+
+// Hex sets an integer attribute to the hexadecimal number in a leaf, as Windows writes it. The leaf is not claimed.
+func (o *Object) Hex(name string, l *Leaf) bool {
+	i := o.free(name, false)
+	if i < 0 || l == nil || !l.textual() || o.Type.Attrs[i].Kind != KindInt {
+		return false
+	}
+	n, judged := hexNumber(l.Value)
+	v := &o.Values[i]
+	if judged == verdictRefused {
+		v = nil
+	}
+	if o.event.trace != nil {
+		o.event.trace.number(number{kind: numberHex, leaf: l.Index, want: judged}, v)
+	}
+	if v == nil {
+		return false
+	}
+	o.set(i).Num = n
+	return true
+}
+
+// number returns the number in a text as the attribute holds it.
+func (t *Attr) number(text []byte) (int64, verdict) {
+	lossless := true
+	var n int64
+	switch t.Kind {
+	case KindInt, KindLong:
+		var ok bool
+		n, ok = parseInt(text)
+		if !ok || t.Kind == KindInt && (n < math.MinInt32 || n > math.MaxInt32) || t.port && (n < 0 || n > 65535) {
+			return 0, verdictRefused
+		}
+		lossless = canonicalInt(text)
+	case KindFloat:
+		f, err := strconv.ParseFloat(string(text), 64)
+		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+			return 0, verdictRefused
+		}
+		n = int64(math.Float64bits(f))
+		var buf [32]byte
+		lossless = bytes.Equal(strconv.AppendFloat(buf[:0], f, 'f', -1, 64), text)
+	default:
+		return 0, verdictRefused
+	}
+	if lossless {
+		return n, verdictTaken
+	}
+	return n, verdictLossy
 }
 
 // canonicalInt reports whether a decimal text is what the number would be printed as.
@@ -194,24 +281,57 @@ func (o *Object) Bool(name string, l *Leaf) bool {
 	return true
 }
 
-// Time sets a timestamp attribute and its *_dt sibling. The leaf is not claimed: the text of a time is more than its
-// milliseconds.
-func (o *Object) Time(name, dt string, ms int64) bool {
+// Now sets a timestamp attribute and its *_dt sibling to the time of the event. The leaf is not claimed: the text of a time
+// is more than its milliseconds.
+func (o *Object) Now(name, dt string) bool {
+	if o == nil {
+		return false
+	}
+	return o.instant(name, dt, o.event.Time, number{kind: numberNow})
+}
+
+// TimeOf sets a timestamp attribute from a leaf that holds a date and time; where it names no offset, it is shift minutes
+// ahead of UTC.
+func (o *Object) TimeOf(name, dt string, l *Leaf, shift int64) bool {
+	if o == nil || l == nil || !l.textual() {
+		return false
+	}
+	ms, judged := timeOf(l.Value, shift)
+	n := number{kind: numberTime, leaf: l.Index, shift: shift, want: judged}
+	if judged == verdictRefused {
+		if o.event.trace != nil {
+			o.event.trace.number(n, nil)
+		}
+		return false
+	}
+	return o.instant(name, dt, ms, n)
+}
+
+func (o *Object) instant(name, dt string, ms int64, n number) bool {
 	i := o.free(name, false)
 	if i < 0 || o.Type.Attrs[i].Kind != KindLong {
 		return false
 	}
 	o.set(i).Num = ms
+	if o.event.trace != nil {
+		o.event.trace.number(n, &o.Values[i])
+	}
 	if i = o.free(dt, false); i >= 0 && o.Type.Attrs[i].Kind == KindTime {
 		o.set(i).Num = ms
+		if o.event.trace != nil {
+			o.event.trace.number(n, &o.Values[i])
+		}
 	}
 	return true
 }
 
-// TimeOf sets a timestamp attribute from a leaf that holds a date and time (UTC when it names no offset).
-func (o *Object) TimeOf(name, dt string, l *Leaf) bool {
-	ms, _, ok := parseTime(l.Text(), false)
-	return ok && ms > earlyTime && ms < lateTime && o.Time(name, dt, ms)
+// timeOf reads a date and time.
+func timeOf(text []byte, shift int64) (int64, verdict) {
+	ms, _, ok := parseTime(text, false)
+	if ms -= shift * 60_000; !ok || ms <= earlyTime || ms >= lateTime {
+		return 0, verdictRefused
+	}
+	return ms, verdictTaken
 }
 
 // Times out of these bounds would be taken for seconds or microseconds by readers: 1973-03-03 .. 5138-11-16.
@@ -272,9 +392,21 @@ func (o *Object) Add(name string, text []byte, srcs ...*Leaf) bool {
 	return true
 }
 
+// AddText appends the text of a leaf and claims it.
+func (o *Object) AddText(name string, l *Leaf) bool {
+	return l != nil && l.textual() && o.Add(name, l.Value, l)
+}
+
 func (o *Object) addTo(slot int, text []byte) bool {
 	t := &o.Type.Attrs[slot]
-	if blank(text) || len(o.Values[slot].Strs) >= maxList || !t.accepts(text) {
+	if len(o.Values[slot].Strs) >= maxList {
+		return false
+	}
+	judged := t.verdict(text)
+	if o.event.trace != nil {
+		o.event.trace.take(t, text, judged)
+	}
+	if judged == verdictRefused {
 		return false
 	}
 	v, short := o.set(slot), t.cut(text)
@@ -292,6 +424,13 @@ func (o *Object) AddAll(name string, prefix []byte, a *Alert, l *Leaf) bool {
 	i := o.slot(name, KindString, true)
 	if i < 0 {
 		return false
+	}
+	if l.Kind != LeafJSON {
+		if !l.Present() || !o.addTo(i, o.event.prefixed(prefix, l)) {
+			return false
+		}
+		o.claim(i, l)
+		return true
 	}
 	v := &o.Values[i]
 	before, all := len(v.Strs), true

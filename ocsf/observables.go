@@ -125,7 +125,14 @@ func newObservableSlots(c *Class) observableSlots {
 
 // observable adds a value to the list unless it is there already; name is kept, not copied.
 func (d *draft) observable(name []byte, id int64, value []byte) {
-	if blank(value) || len(value) > maxStringChars {
+	if blank(value) {
+		return // and nothing that stands in the event is
+	}
+	long := isLong.of(value)
+	if d.ev.trace != nil {
+		d.ev.trace.ask(isLong, value, long)
+	}
+	if long {
 		return
 	}
 	at := &d.m.observable
@@ -134,7 +141,11 @@ func (d *draft) observable(name []byte, id int64, value []byte) {
 			return
 		}
 		for _, o := range v.Objs {
-			if string(o.Values[at.value].Str) == string(value) && string(o.Values[at.name].Str) == string(name) {
+			listed := o.Values[at.value].Str
+			if d.ev.trace != nil && string(o.Values[at.name].Str) == string(name) {
+				d.ev.trace.compare(value, listed, string(listed) == string(value))
+			}
+			if string(listed) == string(value) && string(o.Values[at.name].Str) == string(name) {
 				return
 			}
 		}
@@ -151,10 +162,21 @@ func (d *draft) observeUnmapped(kv *KeyValue) {
 	if i < 0 {
 		return
 	}
-	switch id := unmappedObservables[i].id; {
-	case blank(kv.Value), id == observableIP && !ValidIP(kv.Value), id == observableHostname && !ValidHostname(kv.Value),
-		id == observableEmail && !ValidEmail(kv.Value):
-	default:
+	id := unmappedObservables[i].id
+	demand := isText
+	switch id {
+	case observableIP:
+		demand = isIP
+	case observableHostname:
+		demand = isHost
+	case observableEmail:
+		demand = isEmail
+	}
+	fits := demand.of(kv.Value)
+	if d.ev.trace != nil {
+		d.ev.trace.ask(demand, kv.Value, fits)
+	}
+	if fits {
 		d.observable(d.ev.join(unmappedPrefix, kv.Key), id, kv.Value)
 	}
 }

@@ -118,34 +118,42 @@ func (b *builder) reject(l *tailer.Line, reason, attribute string) error {
 }
 
 // add writes an event to the object of its (source, day).
-func (b *builder) add(s *Source, ev *ocsf.Event) error {
-	key := openKey{s, lake.DateOf(ev.Time)}
+func (b *builder) add(f *fate) error {
+	key := openKey{f.source, lake.DateOf(f.time)}
 	o := b.open[key]
 	if o == nil {
 		var err error
-		if o, err = b.create(key, ev.Time); err != nil {
+		if o, err = b.create(key, f.time); err != nil {
 			return err
 		}
 	}
-	err := o.encoder.Write(ev)
+	err := f.write(o.encoder)
 	if errors.Is(err, lake.ErrOlder) {
 		// A row group that holds later rows is already written: the object would not be sorted as a whole.
 		if err = b.close(o); err != nil {
 			return err
 		}
-		if o, err = b.create(key, ev.Time); err != nil {
+		if o, err = b.create(key, f.time); err != nil {
 			return err
 		}
-		err = o.encoder.Write(ev)
+		err = f.write(o.encoder)
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", o.info.File, err)
 	}
 	b.counts.Shipped++
 	if b.copier != nil {
-		b.copier.add(key, ev)
+		b.copier.add(key, f.event)
 	}
 	return nil
+}
+
+// write writes the event of a fate.
+func (f *fate) write(e *lake.Encoder) error {
+	if f.pattern != nil {
+		return e.WritePattern(f.pattern, f.time, f.values.Texts, f.values.Nums)
+	}
+	return e.Write(f.event)
 }
 
 func (b *builder) create(key openKey, ms int64) (*object, error) {

@@ -155,8 +155,8 @@ func (r *Relay) takeJudged(h *held, f *fate, now time.Time) error {
 		r.build.filter(f.filtered)
 		return nil
 	}
-	r.taken.last = f.event.Time
-	return r.build.add(f.source, f.event)
+	r.taken.last = f.time
+	return r.build.add(f)
 }
 
 // rejectError turns the mapper's or the checker's verdict into a reject.

@@ -1,0 +1,348 @@
+package ocsf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Plan is how the alerts of one shape become events: which of their values decide what the event looks like, and which stand
+// in it as they are. Alerts come in few shapes - a rule's alerts have the same fields - so nearly all of them are mapped by a
+// plan that an earlier one left behind, without asking for a field by its name, building the event's objects or checking
+// what was found sound before.
+//
+// A plan is made by mapping one alert the plain way while a Trace notes what the outcome depends on. It holds for an alert of
+// the same shape - the same fields of the same kinds in the same order - if the fields that were looked at have the same
+// values and every question asked of another value has the same answer. Then Mapper.Map and Check would say the same, but for
+// the values of Variables. Tests compare the two on every alert there is, and on mutated ones.
+//
+// A Plan belongs to its Planner. Product may be read by anyone.
+type Plan struct {
+	// Product is what the function given to NewPlanner made of the traced event.
+	Product any
+
+	fixed   []byte // values of planShape.fixed, one behind the other
+	ends    []int32
+	offset  int64 // of the timestamp
+	sources []source
+	guards  []guard
+	numbers []number
+	next    *Plan // of the same hash
+	used    bool  // since the last sweep
+}
+
+// Variables are what one alert's event has that others of its Plan have not. They own their memory but for texts that lie in
+// the alert, and are valid until they, or the alert, are used again.
+type Variables struct {
+	Plan  *Plan
+	Time  int64    // of the event: epoch milliseconds, UTC
+	Texts [][]byte // by the number that Trace.Text gave
+	Nums  []int64  // by that of Trace.Num
+
+	text []byte
+}
+
+// planShape is what alerts with the same fields of the same kinds in the same order have in common. Where no field is repeated and
+// no name has dots in it, these tell which objects there are as well.
+type planShape struct {
+	leaves  []int32 // node and kind of each
+	objects []int32 // nodes; nil where the leaves tell
+	fixed   []int32 // leaves whose values are part of the plans
+	wide    bool    // only leaves that were looked at are among them
+	plans   map[uint64]*Plan
+	count   int // of the plans
+	traced  int // alerts that were traced
+	hits    int // alerts that a plan was found for
+}
+
+// Planner maps alerts by plans, and the plain way where there is none. Like its Mapper it is for one goroutine.
+type Planner struct {
+	m       *Mapper
+	product func(*Event, *Trace) (any, error)
+	tree    *pathTree // whose nodes the shapes are made of
+	shapes  map[uint64]*planShape
+	plans   int // of all shapes
+
+	// Of the alert at hand: its shape, if there was one like it, and the hashes of its shape and its values.
+	found       *planShape
+	hash, value uint64
+	// seen are such pairs of hashes, each where its last bits say: only what comes again is worth a plan.
+	seen [seenAlerts]uint64
+}
+
+const (
+	// maxPlans bounds the memory of a Planner: a plan and what is made of it take some 10 KiB. When there are more, those go
+	// that were not used since the last time.
+	maxPlans  = 1 << 12
+	maxShapes = 1 << 12
+	// widePlans is how many plans of a shape there may be before only what must be looked at is part of them: it is
+	// cheaper to have the name of a rule in the plan than to carry it along, but not if every alert has its own.
+	widePlans = 1 << 9
+	// trials is how many alerts of a shape are traced before it must have paid: each takes as long as several that are not.
+	trials = 64
+	// maxPlanned is the most fields an alert may have to be worth a plan.
+	maxPlanned = 1 << 9
+	// chain is the most plans of one hash. The hash is no secret, so alerts can be made that have the same.
+	chain      = 8
+	seenAlerts = 1 << 13
+)
+
+// NewPlanner returns a planner that maps as m does. product is called with each event that a plan is made from, when it has
+// been mapped and checked; what it returns is the plan's Product. After an error there is no plan.
+func NewPlanner(m *Mapper, product func(*Event, *Trace) (any, error)) *Planner {
+	return &Planner{m: m, product: product}
+}
+
+// Find maps an alert by a plan and reports whether there was one. It must be followed by Map if not.
+func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
+	p.found = nil
+	if len(a.leaves) > maxPlanned {
+		return false
+	}
+	if p.tree != a.tree {
+		p.tree, p.plans, p.shapes = a.tree, 0, make(map[uint64]*planShape)
+	}
+	p.hash = shapeHash(a)
+	s := p.shapes[p.hash]
+	if s == nil || !s.fits(a) {
+		return false
+	}
+	p.found, p.value = s, s.valueHash(a.leaves)
+	for plan := s.plans[p.value]; plan != nil; plan = plan.next {
+		if plan.holds(s, a.leaves) {
+			if !p.m.replay(plan, a, now, v) {
+				return false
+			}
+			s.hits++
+			plan.used = true
+			return true
+		}
+	}
+	return false
+}
+
+// Map maps an alert the plain way, checks it, and leaves a plan behind if that seems to pay. The error is that of Mapper.Map or
+// of Check.
+func (p *Planner) Map(a *Alert, now time.Time, ev *Event) error {
+	trace := p.worthTracing(a)
+	ev.trace, a.trace = trace, trace
+	err := p.m.Map(a, now, ev)
+	ev.trace, a.trace = nil, nil
+	if err == nil {
+		err = Check(ev)
+	}
+	if err == nil && trace != nil && !trace.unfit {
+		p.keep(a, ev, trace)
+	}
+	return err
+}
+
+// worthTracing returns a Trace for an alert whose shape and values have been there before.
+func (p *Planner) worthTracing(a *Alert) *Trace {
+	s := p.found
+	switch {
+	case p.tree != a.tree || len(a.leaves) > maxPlanned:
+		return nil
+	case s == nil:
+		p.meet(a)
+		return nil
+	case s.traced >= trials && s.hits < 2*s.traced:
+		return nil
+	}
+	pair := p.hash ^ p.value
+	if met := &p.seen[pair%seenAlerts]; *met != pair {
+		*met = pair
+		return nil
+	}
+	s.traced++
+	return newTrace(a)
+}
+
+// meet notes the shape of an alert; of two with the same hash the later one stays.
+func (p *Planner) meet(a *Alert) {
+	if old := p.shapes[p.hash]; old != nil {
+		p.plans -= old.count
+	}
+	if len(p.shapes) >= maxShapes {
+		p.plans = 0
+		clear(p.shapes)
+	}
+	s := &planShape{plans: make(map[uint64]*Plan), leaves: make([]int32, len(a.leaves))}
+	for i := range a.leaves {
+		s.leaves[i] = a.leaves[i].shape()
+		if a.tree.nodes[a.leaves[i].node].settled {
+			s.fixed = append(s.fixed, int32(i))
+		}
+	}
+	if a.irregular || a.repeats {
+		s.objects = append([]int32{}, a.objects...)
+	}
+	p.shapes[p.hash] = s
+}
+
+// sweep makes room for plans.
+func (p *Planner) sweep() {
+	p.plans = 0
+	for _, s := range p.shapes {
+		s.count = 0
+		for hash, plan := range s.plans {
+			var kept *Plan
+			for plan != nil {
+				next := plan.next
+				if plan.used {
+					plan.used, plan.next, kept = false, kept, plan
+					s.count++
+				}
+				plan = next
+			}
+			if s.plans[hash] = kept; kept == nil {
+				delete(s.plans, hash)
+			}
+		}
+		p.plans += s.count
+	}
+	if p.plans > maxPlans*3/4 {
+		p.plans = 0
+		clear(p.shapes)
+	}
+}
+
+// keep makes a plan of an alert that was traced.
+func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
+	if p.plans >= maxPlans {
+		p.sweep()
+	}
+	s := p.found
+	if p.shapes[p.hash] != s {
+		return
+	}
+	if s.count >= widePlans && !s.wide {
+		p.plans -= s.count
+		s.wide, s.fixed = true, nil
+		s.clear()
+	}
+	fixed := make([]int32, 0, len(s.fixed)+8)
+	for i := range a.leaves {
+		if _, known := slices.BinarySearch(s.fixed, int32(i)); known {
+			a.leaves[i].looked |= lookedValue
+		}
+		if a.leaves[i].looked&lookedValue != 0 {
+			fixed = append(fixed, int32(i))
+		}
+	}
+	if len(fixed) > len(s.fixed) { // the plans there are lack the values of the new ones
+		p.plans -= s.count
+		s.fixed = fixed
+		s.clear()
+	}
+	plan := &Plan{offset: p.m.d.offset}
+	for _, i := range fixed {
+		plan.fixed = append(plan.fixed, a.leaves[i].Value...)
+		plan.ends = append(plan.ends, int32(len(plan.fixed)))
+	}
+	t.settle(plan)
+	var err error
+	if plan.Product, err = p.product(ev, t); err != nil {
+		return
+	}
+	hash := s.valueHash(a.leaves)
+	n := 0
+	for other := s.plans[hash]; other != nil; other = other.next {
+		n++
+	}
+	if n < chain {
+		plan.next = s.plans[hash]
+	}
+	s.plans[hash] = plan
+	s.count++
+	p.plans++
+}
+
+func (s *planShape) clear() {
+	clear(s.plans)
+	s.count = 0
+}
+
+// shape is what a leaf contributes to the shape of its alert.
+func (l *Leaf) shape() int32 { return l.node<<3 | int32(l.Kind) }
+
+func shapeHash(a *Alert) uint64 {
+	h := uint64(len(a.leaves))
+	for i := range a.leaves {
+		h = (h ^ uint64(uint32(a.leaves[i].shape()))) * mix
+		h ^= h >> 32
+	}
+	if a.irregular || a.repeats {
+		for _, node := range a.objects {
+			h = (h ^ uint64(uint32(node))) * mix
+			h ^= h >> 32
+		}
+	}
+	return h
+}
+
+const mix = 0x9e3779b97f4a7c15
+
+func (s *planShape) fits(a *Alert) bool {
+	if irregular := a.irregular || a.repeats; len(a.leaves) != len(s.leaves) || irregular != (s.objects != nil) ||
+		irregular && !slices.Equal(a.objects, s.objects) {
+		return false
+	}
+	for i := range a.leaves {
+		if a.leaves[i].shape() != s.leaves[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// valueHash is made of the length and the ends of each value that is part of the plans.
+func (s *planShape) valueHash(leaves []Leaf) uint64 {
+	h := uint64(0)
+	for _, i := range s.fixed {
+		v := leaves[i].Value
+		n := len(v)
+		h ^= uint64(n)
+		switch {
+		case n >= 8:
+			h = (h^binary.LittleEndian.Uint64(v))*mix ^ binary.LittleEndian.Uint64(v[n-8:])
+		case n >= 4:
+			h = (h ^ uint64(binary.LittleEndian.Uint32(v))<<32 ^ uint64(binary.LittleEndian.Uint32(v[n-4:])))
+		case n > 0:
+			h ^= uint64(v[0])<<16 | uint64(v[n/2])<<24 | uint64(v[n-1])<<32
+		}
+		h *= mix
+		h ^= h >> 29
+	}
+	return h
+}
+
+// holds reports whether the values that are part of the plan are those of the alert.
+func (p *Plan) holds(s *planShape, leaves []Leaf) bool {
+	if len(p.ends) != len(s.fixed) {
+		return false
+	}
+	start := int32(0)
+	for k, i := range s.fixed {
+		if end := p.ends[k]; !bytes.Equal(p.fixed[start:end], leaves[i].Value) {
+			return false
+		}
+		start = p.ends[k]
+	}
+	return true
+}
+
+// settledPath reports whether values of a path are likely to be the same for all alerts of a rule, so that they had better be
+// part of the plan even if nothing depends on them.
+func settledPath(path string) bool {
+	switch {
+	case path == "rule.firedtimes", path == "rule.description":
+		return false // the description names what the rule found
+	case strings.HasPrefix(path, "rule."), strings.HasPrefix(path, "decoder."), strings.HasPrefix(path, "manager."),
+		strings.HasPrefix(path, "cluster."), strings.HasPrefix(path, "input."):
+		return true
+	}
+	return false
+}

@@ -1,0 +1,114 @@
+package ocsf
+
+import (
+	"bytes"
+	"time"
+)
+
+// replay fills v from an alert for which plan may hold, and reports whether it does.
+func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool {
+	ms, offset, ok := parseTime(a.Leaf("timestamp").text(), true)
+	if !ok || offset != plan.offset || ms < earliest.UnixMilli() || ms > now.Add(maxAhead).UnixMilli() {
+		return false
+	}
+	v.Plan, v.Time = plan, ms
+	if v.text = v.text[:0]; cap(v.text) > keepBytes {
+		v.text = nil
+	}
+	v.Texts = v.Texts[:0]
+	for i := range plan.sources {
+		v.Texts = append(v.Texts, m.text(&plan.sources[i], a, v))
+	}
+	for i := range plan.guards {
+		if g := &plan.guards[i]; !g.holds(v.Texts) {
+			return false
+		}
+	}
+	v.Nums = v.Nums[:0]
+	for i := range plan.numbers {
+		n, judged := plan.numbers[i].of(a, ms)
+		if judged != plan.numbers[i].want {
+			return false
+		}
+		v.Nums = append(v.Nums, n)
+	}
+	return true
+}
+
+// text makes the text of a source.
+func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
+	switch s.kind {
+	case sourceLeaf:
+		return a.leaves[s.leaf].Value
+	case sourceDerived:
+		return s.derive.of(a.leaves[s.leaf].Value, int(s.nth))
+	case sourceUID:
+		return m.appendUUID(v, a.line)
+	case sourceLine:
+		return a.valid()
+	case sourceUUID:
+		parts := m.d.texts[:0]
+		for i := range s.parts {
+			var text []byte
+			if n := s.parts[i].leaf; n >= 0 {
+				text = a.leaves[n].Value
+			}
+			parts = append(parts, text)
+		}
+		m.d.texts = parts
+		return m.appendUUID(v, parts...)
+	}
+	start := len(v.text)
+	text := v.text
+	for i := range s.parts {
+		p := &s.parts[i]
+		text = append(text, p.text...)
+		switch {
+		case p.leaf < 0:
+		case p.json:
+			text = appendJSON(text, a.leaves[p.leaf].Kind, a.leaves[p.leaf].Value)
+		default:
+			text = append(text, a.leaves[p.leaf].Value...)
+		}
+	}
+	v.text = text
+	return text[start:len(text):len(text)]
+}
+
+func (m *Mapper) appendUUID(v *Variables, parts ...[]byte) []byte {
+	start := len(v.text)
+	v.text = m.uuid(v.text, parts...)
+	return v.text[start:len(v.text):len(v.text)]
+}
+
+func (g *guard) holds(texts [][]byte) bool {
+	text := texts[g.text]
+	switch g.kind {
+	case guardText:
+		return g.attr.verdict(text) == g.want
+	case guardAsk:
+		return answer(g.ask.of(text)) == g.want
+	case guardBlank:
+		return answer(blank(text)) == g.want
+	}
+	other := g.same
+	if g.than >= 0 {
+		other = texts[g.than]
+	}
+	return answer(bytes.Equal(text, other)) == g.want
+}
+
+// of returns the number in an alert whose time is ms.
+func (n *number) of(a *Alert, ms int64) (int64, verdict) {
+	switch n.kind {
+	case numberOf:
+		return n.attr.number(a.leaves[n.leaf].Value)
+	case numberTime:
+		return timeOf(a.leaves[n.leaf].Value, n.shift)
+	case numberHex:
+		return hexNumber(a.leaves[n.leaf].Value)
+	case numberParts:
+		return 0, verdict(countParts(a.leaves[n.leaf].Value))
+	}
+	return ms, n.want
+}
