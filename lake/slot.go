@@ -7,7 +7,6 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding"
-	"github.com/parquet-go/parquet-go/encoding/rle"
 
 	"wazuh-security-lake/ocsf"
 )
@@ -17,8 +16,8 @@ import (
 //
 // The library does everything else: page headers, checksums, compression, dictionary pages, indexes, statistics, footer.
 // To it a slot is a required column, which has no levels; so the page's bytes, which it asks the type for (Encode),
-// begin with the levels, each kind with its length in 4 bytes before it, as data pages of version 1 have them. Levels,
-// numbers of words and booleans are encoded by the library's own encoders, the rest is PLAIN.
+// begin with the levels, each kind with its length in 4 bytes before it, as data pages of version 1 have them. Levels and
+// numbers of words are encoded by appendLevels and appendRefs, the rest is PLAIN.
 type slot struct {
 	parquet.Type // order and kind of the values, and the indexer of their bounds
 	kind         ocsf.Kind
@@ -28,7 +27,7 @@ type slot struct {
 	maxRep       uint8
 	page         page
 	words        words
-	scratch      []byte
+	codec        *codec
 }
 
 // page is one data page. Its slices belong to the row group that is being written.
@@ -62,44 +61,53 @@ func (t *slot) NewDictionary(int, int, encoding.Values) parquet.Dictionary {
 
 // Encode appends the bytes of the page at hand.
 func (t *slot) Encode(dst []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
-	p, err := &t.page, error(nil)
+	p := &t.page
 	if t.maxRep > 0 {
-		t.scratch = t.scratch[:0]
-		for _, l := range p.levels {
-			t.scratch = append(t.scratch, l>>repShift)
-		}
-		if dst, err = t.appendLevels(dst, t.scratch, t.maxRep); err != nil {
-			return dst, err
-		}
-		t.scratch = t.scratch[:0]
-		for _, l := range p.levels {
-			t.scratch = append(t.scratch, l&defMask)
-		}
-		dst, err = t.appendLevels(dst, t.scratch, t.maxDef)
-	} else {
-		dst, err = t.appendLevels(dst, p.levels, t.maxDef)
+		dst = t.appendLevels(dst, repShift, t.maxRep)
 	}
+	dst = t.appendLevels(dst, 0, t.maxDef)
 	switch {
-	case err != nil:
-		return dst, err
 	case t.coded:
-		encoded, err := (&rle.DictionaryEncoding{}).EncodeInt32(dst[len(dst):], p.refs)
-		return append(dst, encoded...), err
+		width := t.refWidth()
+		return appendRefs(append(dst, byte(width)), p.refs, width), nil
 	case t.kind == ocsf.KindString:
 		return append(dst, p.text...), nil
 	}
 	return appendNumbers(dst, t.kind, p.nums), nil
 }
 
-// appendLevels appends levels as a data page has them.
-func (t *slot) appendLevels(dst, levels []byte, most uint8) ([]byte, error) {
+// appendLevels appends levels as a data page has them, to be compressed by themselves.
+func (t *slot) appendLevels(dst []byte, shift int, most uint8) []byte {
 	at := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
-	encoded, err := (&rle.Encoding{BitWidth: bits.Len8(most)}).EncodeLevels(dst[len(dst):], levels)
-	dst = append(dst, encoded...)
+	dst = appendLevels(append(dst, 0, 0, 0, 0), t.page.levels, shift, bits.Len8(most))
 	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-lengthBytes))
-	return dst, err
+	t.codec.cut(len(dst))
+	return dst
 }
+
+// refWidth is how many bits the numbers of words take in the page at hand: as few as can be, or whole bytes where those
+// would compress better.
+func (t *slot) refWidth() int {
+	narrow := bits.Len(uint(max(t.words.n-1, 0)))
+	wide := (narrow + 7) &^ 7
+	if narrow <= 1 || narrow == wide {
+		return narrow
+	}
+	if t.codec.scratch = packRefs(t.codec.scratch[:0], t.page.refs, narrow); len(t.codec.scratch) < leastWide {
+		return narrow
+	}
+	least := entropy(t.codec.scratch)
+	if t.codec.scratch = packRefs(t.codec.scratch[:0], t.page.refs, wide); entropy(t.codec.scratch) < least*wideGain {
+		return wide
+	}
+	return narrow
+}
+
+// leastWide is the size of packed numbers from which on their width is chosen.
+const leastWide = 256
+
+// wideGain is what whole bytes have to gain: more bytes to look at are not for nothing.
+const wideGain = 0.98
 
 // appendNumbers appends numbers, booleans or the bits of floats, PLAIN.
 func appendNumbers(dst []byte, kind ocsf.Kind, nums []int64) []byte {

@@ -32,7 +32,7 @@ func newStage(l *layout, c *codec) *stage {
 	pool := new(chunkPool)
 	s := &stage{alternate: make([]int, len(l.leaves)), buf: &chunkBuffer{pool: pool}}
 	add := func(lf *leaf, coded bool) {
-		t := &slot{Type: valueType(lf.kind, lf.dict), kind: lf.physical(), coded: coded, bounded: lf.bounded(), maxDef: lf.maxDef, maxRep: lf.maxRep}
+		t := &slot{Type: valueType(lf.kind, lf.dict), kind: lf.physical(), coded: coded, bounded: lf.bounded(), maxDef: lf.maxDef, maxRep: lf.maxRep, codec: c}
 		s.slots = append(s.slots, t)
 	}
 	for i := range l.leaves {

@@ -27,6 +27,7 @@ type Plan struct {
 	ends    []int32
 	offset  int64 // of the timestamp
 	sources []source
+	asked   int // of the first so many sources guards ask
 	guards  []guard
 	numbers []number
 	next    *Plan // of the same hash
@@ -111,10 +112,7 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 	}
 	p.found, p.value = s, s.valueHash(a.leaves)
 	for plan := s.plans[p.value]; plan != nil; plan = plan.next {
-		if plan.holds(s, a.leaves) {
-			if !p.m.replay(plan, a, now, v) {
-				return false
-			}
+		if plan.holds(s, a.leaves) && p.m.replay(plan, a, now, v) {
 			s.hits++
 			plan.used = true
 			return true

@@ -16,13 +16,16 @@ func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool 
 		v.text = nil
 	}
 	v.Texts = v.Texts[:0]
-	for i := range plan.sources {
+	for i := range plan.sources[:plan.asked] {
 		v.Texts = append(v.Texts, m.text(&plan.sources[i], a, v))
 	}
 	for i := range plan.guards {
 		if g := &plan.guards[i]; !g.holds(v.Texts) {
 			return false
 		}
+	}
+	for i := range plan.sources[plan.asked:] {
+		v.Texts = append(v.Texts, m.text(&plan.sources[plan.asked+i], a, v))
 	}
 	v.Nums = v.Nums[:0]
 	for i := range plan.numbers {

@@ -118,7 +118,7 @@ func (t *Trace) fix(n int) {
 func (t *Trace) take(attr *Attr, text []byte, v verdict) {
 	n := t.find(text)
 	switch {
-	case n < 0:
+	case n < 0 || t.texts[n].source.kind == sourceUID || t.texts[n].source.kind == sourceUUID: // one is like the other
 	case v == verdictCut:
 		t.fix(n)
 	default:
@@ -251,5 +251,5 @@ func (t *Trace) settle(p *Plan) {
 			p.guards = append(p.guards, g)
 		}
 	}
-	p.numbers = slices.Clone(t.numbers)
+	p.numbers, p.asked = slices.Clone(t.numbers), len(p.sources)
 }
