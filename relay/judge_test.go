@@ -20,7 +20,7 @@ func TestJudgesAgree(t *testing.T) {
 		Rejects   []spool.Reject
 	}
 	var outcomes []outcome
-	for _, judges := range []int{1, 2, 5, 100} {
+	for _, judges := range []int{0, 1, 2, 5, 100} {
 		bubbleOf(t, judges, func(o *relay.Options, _ *spool.Options) {
 			o.Filter = relay.Filter{Match: relay.Match{Level: 4}}
 			second := source("second", detection(t))
@@ -61,7 +61,7 @@ func TestJudgesAgree(t *testing.T) {
 	}
 	for i := range outcomes[1:] {
 		if diff := cmp.Diff(outcomes[i+1], outcomes[0]); diff != "" {
-			t.Errorf("outcome %d differs (-got +one judge):\n%.3000s", i+1, diff)
+			t.Errorf("outcome %d differs (-got +none):\n%.3000s", i+1, diff)
 		}
 	}
 }

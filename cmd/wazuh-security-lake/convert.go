@@ -106,7 +106,8 @@ const concurrentRowGroup = 6 << 20
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
 	d := config.Default()
 	encoder := encoderOptions()
-	if runtime.GOMAXPROCS(0) > 1 { // a conversion takes the processors there are, the daemon takes one
+	judges := runtime.GOMAXPROCS(0) - 1 // a conversion takes the processors there are, the daemon takes one
+	if judges > 0 {
 		encoder.Concurrent, encoder.RowGroupBytes = true, concurrentRowGroup
 	}
 	reading, cancel := context.WithCancel(ctx)
@@ -114,7 +115,7 @@ func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sourc
 	in := &endingLines{Lines: lines, end: cancel}
 	r := relay.New(relay.Options{
 		Lines: in, Store: store, Sources: sources, Filter: filter, Encoder: encoder, Node: node, Instance: "convert",
-		Interval: time.Duration(1<<62 - 1), MaxObjectSize: d.Batch.MaxObjectSize.Bytes(), Clock: realClock{}, Judges: runtime.GOMAXPROCS(0),
+		Interval: time.Duration(1<<62 - 1), MaxObjectSize: d.Batch.MaxObjectSize.Bytes(), Clock: realClock{}, Judges: judges,
 	})
 	if err := errors.Join(r.Run(reading), in.err); err != nil {
 		return err
