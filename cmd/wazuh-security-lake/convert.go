@@ -99,8 +99,12 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 	return printSummary(g.std.out, store, lines.read.Load(), time.Since(began), f.json)
 }
 
-// concurrentRowGroup is less than half of the default: two row groups are in memory, one being gathered and one being written.
-const concurrentRowGroup = 6 << 20
+const (
+	// concurrentRowGroup is less than the default: two row groups are in memory, one being gathered and one being written.
+	concurrentRowGroup = 10 << 20
+	// convertGarbage is worth a tenth of the processor time, mostly while the heap still grows.
+	convertGarbage = 24 << 20
+)
 
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
@@ -110,6 +114,7 @@ func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sourc
 	if judges > 0 {
 		encoder.Concurrent, encoder.RowGroupBytes = true, concurrentRowGroup
 	}
+	defer boundGarbage(convertGarbage)()
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in := &endingLines{Lines: lines, end: cancel}
