@@ -9,9 +9,9 @@ import (
 
 const (
 	// rowLines is how many lines go to a judge at a time: enough that handing them over does not count.
-	rowLines = 64
+	rowLines = 32
 	// rowBytes is where a row of long lines ends.
-	rowBytes = 128 << 10
+	rowBytes = 64 << 10
 	// benchRows is how many rows are in hand at most: enough that the judges have work while the relay's own goroutine
 	// begins a row group, few enough that they stay in the processor's cache.
 	benchRows = 4
