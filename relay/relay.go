@@ -69,7 +69,7 @@ type Options struct {
 	MaxObjectSize int64 // an object that reaches it seals the batch at once
 
 	// Judges is how many goroutines map lines side by side while a batch is under construction, beside the one of Run, which
-	// encodes; 0 and 1: that one does it all. The outcome is the same. The daemon has one: it shares its host.
+	// reads and encodes; 0: that one does it all. The outcome is the same. The daemon has none: it shares its host.
 	Judges int
 
 	Wake     <-chan struct{} // new data may be there
