@@ -12,6 +12,7 @@ import (
 type Alert struct {
 	line   []byte // the line as it was given
 	text   []byte // strings that had to be rewritten: escapes, invalid UTF-8
+	others int    // how much of text is of alerts before: see Append
 	leaves []Leaf
 	arrays [][]byte // elements of the arrays read so far
 	// objects are the paths of the objects in the order of the line, the alert itself left out.
@@ -31,6 +32,7 @@ type Alert struct {
 	irregular bool
 	// repeats is set when a leaf's path stood there before, or is empty: keys of unmapped may then be alike.
 	repeats bool
+	appends bool // see Append
 }
 
 // LeafKind says what stood in the JSON text.
@@ -46,6 +48,8 @@ const (
 )
 
 // Leaf is one value of the alert. Path and Value are valid UTF-8 and live until the alert is parsed again.
+// A mapping never looks at Value itself: it uses Text, Is, Fold or Int, which tell a Trace that it did, or the methods of
+// Object and Event that take a Leaf.
 // The methods of a nil Leaf report that there is no value, so that a mapping need not ask whether a leaf is there.
 type Leaf struct {
 	Path  []byte // dotted: rule.mitre.id
@@ -99,6 +103,9 @@ func (a *Alert) Share(s *Shapes) { a.shapes = s }
 // the leaf "spliced_prefix".
 // The error is a *MapError; the alert is empty then.
 func (a *Alert) Parse(line []byte) error {
+	if a.appends {
+		a.others = len(a.text)
+	}
 	a.reset(len(line))
 	a.line = line
 	err := a.scan(a.line)
@@ -120,11 +127,28 @@ func (a *Alert) Parse(line []byte) error {
 	return &MapError{Reason: ReasonNotJSON, Detail: err.Error()}
 }
 
+// Append makes the alert leave the texts of earlier ones alone: until Appended, what an event, or its Variables, took from it
+// stays valid when the next line is parsed, as long as that line does. New texts are written behind text.
+func (a *Alert) Append(text []byte) { a.text, a.others, a.appends = text, len(text), true }
+
+// Appended ends that and returns text with all that was written: the memory is the caller's, to be used again once no event
+// refers to it.
+func (a *Alert) Appended() []byte {
+	text := a.text
+	a.text, a.others, a.appends = nil, 0, false
+	return text
+}
+
 func (a *Alert) reset(size int) {
-	if size < keepBytes/16 && (cap(a.text) > keepBytes || cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64) {
-		*a = Alert{shapes: a.shapes}
+	if size < keepBytes/16 {
+		if cap(a.leaves) > keepBytes/128 || cap(a.arrays) > keepBytes/64 {
+			a.leaves, a.arrays, a.objects, a.sections = nil, nil, nil, nil
+		}
+		if cap(a.text) > keepBytes && !a.appends {
+			a.text = nil
+		}
 	}
-	a.text, a.leaves, a.arrays, a.objects = a.text[:0], a.leaves[:0], a.arrays[:0], a.objects[:0]
+	a.text, a.leaves, a.arrays, a.objects = a.text[:a.others], a.leaves[:0], a.arrays[:0], a.objects[:0]
 	a.sections = a.sections[:0]
 	a.irregular, a.repeats = false, false
 	if a.shapes == nil {

@@ -64,6 +64,8 @@ func FuzzShapes(f *testing.F) {
 	for i, s := range scannerSeeds {
 		f.Add([]byte(s), []byte(scannerSeeds[(i+1)%len(scannerSeeds)]))
 	}
+	f.Add([]byte(`{"a long name, of more than two words":{"x":["a","b"]},"name of sixteen":"\n\\u00e9 and what is behind it"}`),
+		[]byte(`{"a long name, of more than two wordz":{"x":["a","\n"]},"name of sixteen":[1,"and what is behind it"]}`))
 	f.Add([]byte(`{"a":{"b":1,"c":2},"a.b":3}`), []byte(`{"a.b":{"":1},"a":{"b":{"x":1}},"":{"":{}}}`))
 	f.Fuzz(func(t *testing.T, one, other []byte) {
 		var known Alert
@@ -72,7 +74,40 @@ func FuzzShapes(f *testing.F) {
 				t.Errorf("line %d: %v", i, err)
 			}
 		}
+		if err := appendsTexts(one, other); err != nil {
+			t.Error(err)
+		}
 	})
+}
+
+// appendsTexts parses lines one behind the other with an alert that appends, and compares what was taken from each of them
+// in the end.
+func appendsTexts(lines ...[]byte) error {
+	var a Alert
+	var got [][]byte
+	var want []string
+	a.Append([]byte("kept"))
+	for _, line := range lines {
+		if a.Parse(line) != nil {
+			continue
+		}
+		for i := range a.leaves {
+			got, want = append(got, a.leaves[i].Value), append(want, string(a.leaves[i].Value))
+			a.Elements(&a.leaves[i], func(text []byte) bool {
+				got, want = append(got, text), append(want, string(text))
+				return true
+			})
+		}
+	}
+	if text := a.Appended(); !bytes.HasPrefix(text, []byte("kept")) {
+		return fmt.Errorf("got %q, want it behind what was there", text)
+	}
+	for i := range got {
+		if string(got[i]) != want[i] {
+			return fmt.Errorf("text %d: got %q, was %q", i, got[i], want[i])
+		}
+	}
+	return nil
 }
 
 func TestCorpusShapes(t *testing.T) {

@@ -240,7 +240,7 @@ func (a *Alert) add(node int32, kind LeafKind, value []byte) error {
 	a.leaves = a.leaves[:n+1]
 	l := &a.leaves[n]
 	l.Path, l.Value, l.Index, l.Kind, l.node = a.tree.nodes[node].path, value, int32(n), kind, node
-	l.scalars, l.first, l.count = false, 0, 0
+	l.scalars, l.looked, l.first, l.count = false, 0, 0, 0
 	if len(l.Path) == 0 {
 		a.repeats = true // see unmapped
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -99,11 +100,46 @@ func sameAsReference(line []byte) error {
 		if !utf8.Valid(l.Path) || !utf8.Valid(l.Value) {
 			return fmt.Errorf("leaf %d is no UTF-8", i)
 		}
+		if err := sameElements(&a, &a.leaves[i]); err != nil {
+			return fmt.Errorf("leaf %d: %w", i, err)
+		}
 		path := string(l.Path)
 		first := a.Leaf(path)
 		if first == nil || string(first.Path) != path || int(first.Index) > i {
 			return fmt.Errorf("leaf %d: %q is not found", i, path)
 		}
+	}
+	return nil
+}
+
+// sameElements compares the elements of an array, up to the first that is no scalar, with those that encoding/json reads.
+func sameElements(a *Alert, l *Leaf) error {
+	if l.Kind != LeafJSON || l.Value[0] != '[' {
+		return nil
+	}
+	var raw []json.RawMessage
+	if err := json.Unmarshal(l.Value, &raw); err != nil {
+		return err
+	}
+	var want []string
+	scalars := len(raw) > 0
+	for _, r := range raw {
+		if r[0] == '[' || r[0] == '{' {
+			scalars = false
+			break
+		}
+		text := string(r)
+		if r[0] == '"' {
+			if err := json.Unmarshal(r, &text); err != nil {
+				return err
+			}
+		}
+		want = append(want, text)
+	}
+	var got []string
+	all := a.Elements(l, func(text []byte) bool { got = append(got, string(text)); return true })
+	if all != scalars || !slices.Equal(got, want) {
+		return fmt.Errorf("got elements %q, all %v, encoding/json has %q, %v", got, all, want, scalars)
 	}
 	return nil
 }
@@ -117,6 +153,7 @@ var scannerSeeds = []string{
 	`{"a":1}x`, `{"a":1}{"b":2}`, `[]`, `1`, `"x"`, `null`, ``, ` `, `{`, `{"`, `{"a`, `{"a"`, `{"a":`, `{"a":"`, `{"a":"\`, `{"a":[`, `{"a":[{"b":`,
 	`{"a":1,"a":2,"a":{"b":3}}`, `{"a.b":1,"a":{"b":2}}`, `{"":1,"x":{"":2}}`, `{"A":1,"a":2}`, "{\"a\"\t:\r\n1}", "{\"a\":\"\x7f\"}", "{\"a\":\"\t\"}",
 	`{"a":{}}`, `{"a":{"b":{}}}`, `{"a":[{"b":[{"c":[]}]}]}`, `{"a":[}]}`, `{"a":[{]}}`, `{"a":"\/\b\f\n\r\t\"\\"}`,
+	`{"a":["","b",""],"c":["a" ,"b"],"d":["a","b\t"],"e":["ä"],"f":["a",1]}`, `{"a":["b"`, `{"a":["b",`, `{"a":["b"]`, `{"a":["b""c"]}`, `{"a":[,"b"]}`,
 	`{"a":"\u0000"}`, `{"a":"\uFFFF"}`, `{"a":"\uDBFF\uDFFF"}`, "\ufeff{}", "{\"a\":1}\x00",
 }
 

@@ -338,3 +338,44 @@ func TestPlanGuards(t *testing.T) {
 		})
 	}
 }
+
+// TestPlansAreBounded: whoever writes the logs has no say in how much memory plans take.
+func TestPlansAreBounded(t *testing.T) {
+	c := mustClass(t, "detection_finding", Version110)
+	p := newPlanBench(c, Options{})
+	long := strings.Repeat("x", 20_000)
+	for name, line := range map[string]string{
+		"value": `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"` + long + `"},"manager":{"name":"m"}}`,
+		"name":  `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"1"},"data":{"` + long + `":"1"}}`,
+		"hash": `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"1"},"data":{"win":{"system":{"providerName":"Microsoft-Windows-Sysmon"},` +
+			`"eventdata":{"image":"C:\\a.exe","processId":"7","hashes":"` + long + `=1"}}}}`,
+	} {
+		for range 5 {
+			if err := p.both([]byte(line)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p.hits != 0 {
+			t.Errorf("%s: a plan holds a text of %d bytes", name, len(long))
+		}
+	}
+	for i := range 3 * maxPlans { // as many rules, three times each
+		line := fmt.Sprintf(`{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"%d"},"manager":{"name":"m"},"data":{"f%d":"1"}}`, i, i%10)
+		for range 4 {
+			if err := p.both([]byte(line)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p.planner.plans > maxPlans {
+			t.Fatalf("%d plans after %d alerts", p.planner.plans, 3*i)
+		}
+	}
+	for i := range 3 * maxShapes {
+		if err := p.both(fmt.Appendf(nil, `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3},"data":{"g%d":"1"}}`, i)); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(p.planner.shapes); n > maxShapes {
+			t.Fatalf("%d shapes", n)
+		}
+	}
+}

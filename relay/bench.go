@@ -9,12 +9,12 @@ import (
 
 const (
 	// rowLines is how many lines go to a judge at a time: enough that handing them over does not count.
-	rowLines = 8
+	rowLines = 32
+	// rowBytes is where a row of long lines ends.
+	rowBytes = 64 << 10
 	// benchRows is how many rows are in hand at most: enough that the judges have work while the relay's own goroutine
-	// begins a row group, few enough that their events stay in the processor's cache.
-	benchRows = 8
-	// keptLine is the longest line whose memory is kept for the next one.
-	keptLine = 256 << 10
+	// begins a row group, few enough that they stay in the processor's cache.
+	benchRows = 4
 )
 
 // bench is the lines that are read ahead, and the judges that decide their fates meanwhile: rows go round in a ring, from
@@ -27,21 +27,21 @@ type bench struct {
 	judges   sync.WaitGroup
 }
 
-// row is lines that are judged by one judge. Between the moment it is sent to the judges and the one when judged receives
-// it is the judge's.
+// row is lines that are judged by one judge, with all that their fates refer to. Between the moment it is sent to the judges
+// and the one when judged receives it is the judge's.
 type row struct {
 	seats  [rowLines]seat
-	n      int // lines and gaps in it
+	n      int    // lines and gaps in it
+	data   []byte // a copy of the lines, one behind the other: the input's are valid until the next one
+	papers papers
 	now    time.Time
 	judged chan struct{} // receives once the fates are known
 }
 
-// seat is one line with all that its fate refers to.
+// seat is one line and its fate.
 type seat struct {
-	held   held
-	data   []byte // a copy of the line: the input's is valid until the next one
-	papers papers
-	fate   fate
+	held held
+	fate fate
 }
 
 // newBench returns a bench at which judges work until close.
@@ -77,11 +77,20 @@ func (b *bench) full() bool { return b.n == len(b.rows) }
 func (b *bench) read(ctx context.Context, lines Lines, most int, now time.Time) (n, bytes int, err error) {
 	r := &b.rows[(b.first+b.n)%len(b.rows)]
 	r.now = now
-	for r.n = 0; r.n < min(most, rowLines); r.n++ {
-		if err = r.seats[r.n].read(ctx, lines); err != nil {
+	if r.data = r.data[:0]; cap(r.data) > 2*rowBytes {
+		r.data = nil
+	}
+	for r.n = 0; r.n < min(most, rowLines) && bytes < rowBytes; r.n++ {
+		s := &r.seats[r.n]
+		s.held = held{}
+		if s.held.line, err = lines.Next(ctx); err != nil && !errors.As(err, &s.held.gap) {
 			break
 		}
-		bytes += len(r.seats[r.n].data)
+		err = nil
+		from := len(r.data)
+		r.data = append(r.data, s.held.line.Data...) // lines before it stay where they are if it grows
+		s.held.line.Data = r.data[from:len(r.data):len(r.data)]
+		bytes += len(s.held.line.Data)
 	}
 	if r.n > 0 {
 		b.n++
@@ -110,27 +119,14 @@ func (b *bench) drop() {
 	}
 }
 
-func (s *seat) read(ctx context.Context, lines Lines) error {
-	s.held = held{}
-	var err error
-	s.held.line, err = lines.Next(ctx)
-	if err != nil && !errors.As(err, &s.held.gap) {
-		return err
-	}
-	if cap(s.data) > keptLine {
-		s.data = nil
-	}
-	s.data = append(s.data[:0], s.held.line.Data...)
-	s.held.line.Data = s.data
-	return nil
-}
-
 func (r *row) judge(j *judge) {
+	r.papers.open(j)
 	for i := range r.n {
 		if s := &r.seats[i]; s.held.gap == nil && s.held.line.Reject == "" {
-			s.fate = j.decide(s.held.line.Data, r.now, &s.papers)
+			s.fate = j.decide(s.held.line.Data, r.now, &r.papers)
 		}
 	}
+	r.papers.close(j)
 }
 
 // passAhead consumes up to most lines, or bytes, as pass does, in the same order and with the same outcome, but has them judged beside

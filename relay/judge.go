@@ -25,10 +25,12 @@ type judge struct {
 	opt      *Options
 	planners []*ocsf.Planner // by source
 	shapes   ocsf.Shapes
+	alert    ocsf.Alert // being judged: one for all, so that what is looked up in it stays in the processor's cache
 }
 
 func newJudge(opt *Options) *judge {
 	j := &judge{opt: opt}
+	j.alert.Share(&j.shapes)
 	for _, s := range opt.Sources {
 		patterns, err := lake.NewPatterns(s.Class) // an error is that of the first encoder, too: there is nothing to plan for
 		j.planners = append(j.planners, ocsf.NewPlanner(ocsf.NewMapper(s.Class, s.Mapping), func(ev *ocsf.Event, t *ocsf.Trace) (any, error) {
@@ -41,45 +43,72 @@ func newJudge(opt *Options) *judge {
 	return j
 }
 
-// papers are the memory of one fate: they outlive the judge's look at them, and any judge can use them again.
+// papers are the memory of the fates of some lines: they outlive the judge's look at them, and any judge can use them again.
 type papers struct {
-	alert  ocsf.Alert
-	values ocsf.Variables
-	events []*ocsf.Event // by source; nil until that source takes an alert
+	text   []byte            // see ocsf.Alert.Append
+	events [][]*ocsf.Event   // by source; few lines need one
+	used   []int             // how many of these are in use
+	values []*ocsf.Variables // by line; few need none
+	lines  int
 }
 
-// event returns the event for alerts of the i-th of the sources.
-func (p *papers) event(sources []*Source, i int) *ocsf.Event {
+// open makes the papers ready for the fates of more lines, after those in them are done with.
+func (p *papers) open(j *judge) {
 	if p.events == nil {
-		p.events = make([]*ocsf.Event, len(sources))
+		p.events, p.used = make([][]*ocsf.Event, len(j.opt.Sources)), make([]int, len(j.opt.Sources))
 	}
-	if p.events[i] == nil {
-		p.events[i] = ocsf.NewEvent(sources[i].Class)
+	if cap(p.text) > keptText {
+		p.text = nil
 	}
-	return p.events[i]
+	clear(p.used)
+	p.lines = 0
+	j.alert.Append(p.text[:0])
 }
 
-// decide maps a line and checks the event. The line must stay as it is, and p must not be used again, for as long as the
-// event is used.
+// close is called when all the lines are judged.
+func (p *papers) close(j *judge) { p.text = j.alert.Appended() }
+
+// event returns an event for an alert of the i-th of the sources, the same until it is in use.
+func (p *papers) event(sources []*Source, i int) *ocsf.Event {
+	if p.used[i] == len(p.events[i]) {
+		p.events[i] = append(p.events[i], ocsf.NewEvent(sources[i].Class))
+	}
+	return p.events[i][p.used[i]]
+}
+
+// variables returns those of another line.
+func (p *papers) variables() *ocsf.Variables {
+	if p.lines == len(p.values) {
+		p.values = append(p.values, new(ocsf.Variables))
+	}
+	p.lines++
+	return p.values[p.lines-1]
+}
+
+// keptText is the most memory for rewritten texts that is kept for the next lines.
+const keptText = 256 << 10
+
+// decide maps a line and checks the event. The papers must be open. The line must stay as it is, and they must not be opened
+// again, for as long as the fate is used.
 func (j *judge) decide(line []byte, now time.Time, p *papers) fate {
-	p.alert.Share(&j.shapes)
-	if err := p.alert.Parse(line); err != nil {
+	if err := j.alert.Parse(line); err != nil {
 		return fate{err: err}
 	}
-	if reason, ok := j.opt.Filter.Ships(&p.alert); !ok {
+	values := p.variables()
+	if reason, ok := j.opt.Filter.Ships(&j.alert); !ok {
 		return fate{filtered: reason}
 	}
 	for i, s := range j.opt.Sources {
-		if !s.Match.Alert(&p.alert) {
+		if !s.Match.Alert(&j.alert) {
 			continue
 		}
 		f := fate{source: s}
 		// The second copy is written from whole events.
-		if j.opt.Copy == nil && j.planners[i].Find(&p.alert, now, &p.values) {
-			f.time, f.values, f.pattern = p.values.Time, &p.values, p.values.Plan.Product.(*lake.Pattern)
+		if j.opt.Copy == nil && j.planners[i].Find(&j.alert, now, values) {
+			f.time, f.values, f.pattern = values.Time, values, values.Plan.Product.(*lake.Pattern)
 		} else {
 			event := p.event(j.opt.Sources, i)
-			err := j.planners[i].Map(&p.alert, now, event)
+			err := j.planners[i].Map(&j.alert, now, event)
 			if errors.Is(err, ocsf.ErrOtherClass) {
 				continue
 			}
@@ -87,6 +116,7 @@ func (j *judge) decide(line []byte, now time.Time, p *papers) fate {
 				return fate{err: err}
 			}
 			f.time, f.event = event.Time, event
+			p.used[i]++
 		}
 		if j.opt.Skip != nil && j.opt.Skip(s.Name, lake.DateOf(f.time)) {
 			return fate{filtered: "delivered_before"}

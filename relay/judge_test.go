@@ -12,8 +12,8 @@ import (
 	"wazuh-security-lake/tailer"
 )
 
-// wholeEvents stands for one judge that maps each line without plans, as it must when there is a second copy of the events.
-const wholeEvents = 0
+// wholeEvents stands for no judges beside and a relay that maps each line without plans, as it must when there is a second copy of the events.
+const wholeEvents = -1
 
 // TestJudgesAgree: lines judged side by side end as they do one after the other: the same batches with the same objects,
 // to the byte, and the same rejects in the same order.
@@ -24,8 +24,8 @@ func TestJudgesAgree(t *testing.T) {
 	}
 	var outcomes []outcome
 	var objects [][]spool.Object
-	for _, judges := range []int{1, 2, 5, 100, wholeEvents} {
-		bubbleOf(t, max(judges, 1), func(o *relay.Options, _ *spool.Options) {
+	for _, judges := range []int{0, 1, 2, 5, 100, wholeEvents} {
+		bubbleOf(t, max(judges, 0), func(o *relay.Options, _ *spool.Options) {
 			if judges == wholeEvents {
 				o.Copy = &relay.CopyTo{Destination: "s3://second", Prefix: "wazuh/ocsf/"}
 			}
@@ -80,7 +80,7 @@ func TestJudgesAgree(t *testing.T) {
 	}
 	for i := range outcomes[1:] {
 		if diff := cmp.Diff(outcomes[i+1], outcomes[0]); diff != "" {
-			t.Errorf("outcome %d differs (-got +one judge):\n%.3000s", i+1, diff)
+			t.Errorf("outcome %d differs (-got +none):\n%.3000s", i+1, diff)
 		}
 	}
 }

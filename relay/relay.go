@@ -2,7 +2,7 @@
 // the Parquet object of their (source, UTC day), and sealed into one batch whose commit makes the data and the position
 // durable together.
 //
-//	tailer -> filter -> route -> ocsf.Map -> ocsf.Check -> lake.Encoder -> spool commit
+//	tailer -> filter -> route -> ocsf.Planner (map, check) -> lake.Encoder -> spool commit
 //
 // One goroutine does all of it, so that order, counters and position need no lock; with Options.Judges others map for it.
 // Every line that comes in ends in exactly one of shipped, filtered, rejected; until the batch is sealed it is "building"
@@ -69,7 +69,7 @@ type Options struct {
 	MaxObjectSize int64 // an object that reaches it seals the batch at once
 
 	// Judges is how many goroutines map lines side by side while a batch is under construction, beside the one of Run, which
-	// encodes; 0 and 1: that one does it all. The outcome is the same. The daemon has one: it shares its host.
+	// reads and encodes; 0: that one does it all. The outcome is the same. The daemon has none: it shares its host.
 	Judges int
 
 	Wake     <-chan struct{} // new data may be there

@@ -42,7 +42,7 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		r.held = nil
 	}
 	for lines, bytes := 0, 0; lines < passLines && bytes < passBytes; lines++ {
-		if r.opt.Judges > 1 && !r.build.empty() {
+		if r.opt.Judges > 0 && !r.build.empty() {
 			return r.passAhead(ctx, now, passLines-lines, passBytes-bytes)
 		}
 		var h held
@@ -145,7 +145,9 @@ func (r *Relay) takeJudged(h *held, f *fate, now time.Time) error {
 		return r.build.reject(l, l.Reject, "")
 	}
 	if f == nil {
+		r.papers.open(r.judge)
 		decided := r.judge.decide(l.Data, now, &r.papers)
+		r.papers.close(r.judge)
 		f = &decided
 	}
 	switch {

@@ -99,22 +99,24 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 	return printSummary(g.std.out, store, lines.read.Load(), time.Since(began), f.json)
 }
 
-// concurrentRowGroup is less than half of the default: two row groups are in memory, one being gathered and one being written.
-const concurrentRowGroup = 6 << 20
+// convertGarbage is worth a tenth of the processor time, mostly while the heap still grows.
+const convertGarbage = 24 << 20
 
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
 	d := config.Default()
 	encoder := encoderOptions()
-	if runtime.GOMAXPROCS(0) > 1 { // a conversion takes the processors there are, the daemon takes one
-		encoder.Concurrent, encoder.RowGroupBytes = true, concurrentRowGroup
+	judges := runtime.GOMAXPROCS(0) - 1 // a conversion takes the processors there are, the daemon takes one
+	if judges > 0 {
+		encoder.Concurrent = true
 	}
+	defer boundGarbage(convertGarbage)()
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in := &endingLines{Lines: lines, end: cancel}
 	r := relay.New(relay.Options{
 		Lines: in, Store: store, Sources: sources, Filter: filter, Encoder: encoder, Node: node, Instance: "convert",
-		Interval: time.Duration(1<<62 - 1), MaxObjectSize: d.Batch.MaxObjectSize.Bytes(), Clock: realClock{}, Judges: runtime.GOMAXPROCS(0),
+		Interval: time.Duration(1<<62 - 1), MaxObjectSize: d.Batch.MaxObjectSize.Bytes(), Clock: realClock{}, Judges: judges,
 	})
 	if err := errors.Join(r.Run(reading), in.err); err != nil {
 		return err

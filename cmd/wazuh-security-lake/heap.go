@@ -2,7 +2,10 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	gometrics "runtime/metrics"
+	"sync"
 )
 
 // heapSlack is how much garbage may stand beside what is in use, in percent. The heap is mostly a few large buffers that
@@ -15,4 +18,43 @@ func keepHeapSmall() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(heapSlack)
 	}
+}
+
+// boundGarbage lets slack bytes of garbage stand beside what is in use, however much that is, until stop is called: a
+// conversion begins with a small heap that grows, and heapSlack of it would have it collected fifty times in the first
+// second. Where slack is less than heapSlack it is that.
+func boundGarbage(slack uint64) (stop func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	g := &garbageBound{slack: slack, live: []gometrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+	g.collected()
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.stopped = true
+		debug.SetGCPercent(heapSlack)
+	}
+}
+
+// garbageBound sets the garbage collector's percentage anew after each collection.
+type garbageBound struct {
+	slack uint64
+
+	mu      sync.Mutex
+	live    []gometrics.Sample // guarded by mu
+	stopped bool               // guarded by mu
+}
+
+// collected is called after a collection: by the cleanup of an object that nothing refers to, which the next one finds.
+func (g *garbageBound) collected() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return
+	}
+	gometrics.Read(g.live)
+	live := max(g.live[0].Value.Uint64(), 1<<20)
+	debug.SetGCPercent(max(heapSlack, int(g.slack*100/live)))
+	runtime.AddCleanup(new([64]byte), (*garbageBound).collected, g)
 }
