@@ -35,7 +35,7 @@ func TestPatternLimits(t *testing.T) {
 			setText(ev.Root, "raw_data", fmt.Sprint("kind ", k))
 			return &at(ev.Root, "raw_data").Str
 		}, func(r *rand.Rand, i int) string { return strings.Repeat(random(r, 30), r.IntN(batchBytes/6)) }, 0},
-		"dictionary": {20_000, 3, func(_ *rand.Rand, ev *ocsf.Event, k int) *[]byte {
+		"dictionary": {30_000, 3, func(_ *rand.Rand, ev *ocsf.Event, k int) *[]byte {
 			setText(child(ev.Root, "device"), "name", fmt.Sprint("kind ", k))
 			return &at(ev.Root, "device").Objs[0].Values[1].Str
 		}, func(r *rand.Rand, i int) string { return fmt.Sprintf("%0*d", 100+i/6%500, i/6) }, 2},
