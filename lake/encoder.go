@@ -345,6 +345,7 @@ func (e *Encoder) Trim() error {
 		return err
 	}
 	e.settleDown()
+	e.batch = batch{number: e.batch.number} // it has no rows after a flush
 	return e.err
 }
 
