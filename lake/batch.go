@@ -4,8 +4,9 @@ package lake
 // them; put together with their patterns they go into the columns one column at a time, whose memory and dictionary are
 // at hand then. It belongs to the encoder: see Encoder.expand.
 type batch struct {
-	number int64   // counts batches, so that no alike needs to be cleared
-	kinds  []int32 // the patterns of the rows, by their number in likeness
+	number int64    // counts batches, so that no alike needs to be cleared
+	kinds  []int32  // the patterns of the rows, by their number in likeness
+	of     []uint16 // the kind of each row
 	rows   []batchRow
 	texts  []batchText
 	arena  []byte
@@ -14,15 +15,13 @@ type batch struct {
 	// cost and width are bounds of what the texts take when they are looked up: altogether, and in the dictionary of any
 	// one column.
 	cost, width int64
+	longer      int64 // how much longer the longest texts of all columns can be, together
 
 	expansion
 }
 
-// batchRow is a row: its pattern, in kinds, and where its variables begin.
-type batchRow struct {
-	kind        uint16
-	texts, nums int32
-}
+// batchRow is where the variables of a row begin.
+type batchRow struct{ texts, nums int32 }
 
 // batchText is a text in the arena.
 type batchText struct {
@@ -46,11 +45,13 @@ func (b *batch) add(l *likeness, k int32, s *seeds, ms int64, texts [][]byte, nu
 		if a.batch == noBatch {
 			b.cost += a.fresh
 			b.width += a.width
+			b.longer += a.cost + a.fresh
 		}
 		a.batch, a.local = b.number, uint16(len(b.kinds))
 		b.kinds = append(b.kinds, k)
 	}
-	b.rows = append(b.rows, batchRow{a.local, int32(len(b.texts)), int32(len(b.nums))})
+	b.of = append(b.of, a.local)
+	b.rows = append(b.rows, batchRow{int32(len(b.texts)), int32(len(b.nums))})
 	cost := a.cost
 	uses := l.uses[a.uses:][:len(p.texts)]
 	for i, k := range p.texts {
@@ -65,6 +66,7 @@ func (b *batch) add(l *likeness, k int32, s *seeds, ms int64, texts [][]byte, nu
 			b.width += int64(u.most) * (lengthBytes + n)
 		}
 		cost += int64(u.plain) * (lengthBytes + n)
+		b.longer += int64(u.coded+u.plain) * n
 		b.texts = append(b.texts, t)
 	}
 	for _, k := range p.nums {
@@ -80,9 +82,9 @@ func (b *batch) add(l *likeness, k int32, s *seeds, ms int64, texts [][]byte, nu
 // drop forgets the rows.
 func (b *batch) drop() {
 	b.number++
-	b.kinds, b.rows, b.texts, b.nums = b.kinds[:0], b.rows[:0], b.texts[:0], b.nums[:0]
+	b.kinds, b.of, b.rows, b.texts, b.nums = b.kinds[:0], b.of[:0], b.rows[:0], b.texts[:0], b.nums[:0]
 	if b.arena = b.arena[:0]; cap(b.arena) > 4*batchBytes {
 		b.arena = nil
 	}
-	b.cost, b.width = 0, 0
+	b.cost, b.width, b.longer = 0, 0, 0
 }

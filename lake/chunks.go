@@ -37,7 +37,7 @@ func (p *chunkPool) PutBuffer(rws io.ReadWriteSeeker) {
 	p.buffers = append(p.buffers, b)
 }
 
-// chunkBuffer is written at its end and read from its beginning, or anywhere.
+// chunkBuffer is written at its end and read from its beginning, or anywhere; what WriteTo has read is gone.
 type chunkBuffer struct {
 	pool   *chunkPool
 	chunks [][]byte // all full but the last
@@ -46,8 +46,9 @@ type chunkBuffer struct {
 }
 
 func (b *chunkBuffer) reset() {
-	room := max(0, keptChunks-len(b.pool.idle))
-	b.pool.idle = append(b.pool.idle, b.chunks[:min(room, len(b.chunks))]...)
+	for _, c := range b.chunks {
+		b.pool.put(c)
+	}
 	clear(b.chunks)
 	b.chunks, b.size, b.at = b.chunks[:0], 0, 0
 }
@@ -66,6 +67,13 @@ func (b *chunkBuffer) Write(p []byte) (int, error) {
 	}
 	b.size += int64(written)
 	return written, nil
+}
+
+// put takes a chunk back; nil is none.
+func (p *chunkPool) put(c []byte) {
+	if c != nil && len(p.idle) < keptChunks {
+		p.idle = append(p.idle, c)
+	}
 }
 
 func (p *chunkPool) chunk() []byte {
@@ -101,16 +109,20 @@ func (b *chunkBuffer) ReadAt(p []byte, off int64) (int, error) {
 	return read, nil
 }
 
-// WriteTo saves io.Copy a buffer.
+// WriteTo writes what was not read yet, and gives each chunk back as soon as it is written: the pages of a column are
+// copied once, into the row group, which needs that memory at the same time.
 func (b *chunkBuffer) WriteTo(w io.Writer) (int64, error) {
 	written := int64(0)
 	for b.at < b.size {
-		n, err := w.Write(b.chunks[b.at/chunkBytes][b.at%chunkBytes:])
+		i := b.at / chunkBytes
+		n, err := w.Write(b.chunks[i][b.at%chunkBytes:])
 		b.at += int64(n)
 		written += int64(n)
 		if err != nil {
 			return written, err
 		}
+		b.pool.put(b.chunks[i])
+		b.chunks[i] = nil
 	}
 	return written, nil
 }

@@ -22,9 +22,15 @@ import (
 type codec struct {
 	parquetzstd.Codec
 	encoder *zstd.Encoder
-	cuts    []int // where parts of the next page end that go into blocks of their own
-	out     appender
-	scratch []byte
+	// thorough finds more of what repeats, in twice the time. It gets pages of levels and numbers of words, which are
+	// small, and dictionaries; of texts those it does so much better that it pays.
+	thorough *zstd.Encoder
+	quick    bool  // the next page does not go to thorough
+	cuts     []int // where parts of the next page end that go into blocks of their own
+	out      appender
+	page     []byte // not compressed
+	packed   []byte // compressed
+	scratch  []byte
 }
 
 // leastBlock is the least that a block of its own, with its own table, is worth.
@@ -52,6 +58,18 @@ func (a *appender) Write(p []byte) (int, error) {
 const windowBytes = 1 << 20
 
 func newCodec(level Level) (*codec, error) {
+	e, err := newZstd(level)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newZstd(max(level, LevelBetter))
+	if err != nil {
+		return nil, err
+	}
+	return &codec{encoder: e, thorough: t}, nil
+}
+
+func newZstd(level Level) (*zstd.Encoder, error) {
 	e, err := zstd.NewWriter(nil,
 		zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderLevel(level.zstd()),
@@ -64,31 +82,60 @@ func newCodec(level Level) (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up zstd: %w", err)
 	}
-	return &codec{encoder: e}, nil
+	return e, nil
 }
 
-// Encode compresses src into the memory of dst.
-func (c *codec) Encode(dst, src []byte) ([]byte, error) {
-	c.out = dst[:0]
-	c.encoder.ResetContentSize(&c.out, int64(len(src)))
+// pays reports whether the thorough encoder is worth its time for text, of which it takes a sample.
+func (c *codec) pays(text []byte) bool {
+	sample := text[:min(len(text), sampleBytes)]
+	quick, err := c.compress(c.encoder, c.scratch[:0], sample, nil)
+	if err != nil {
+		return false
+	}
+	most := len(quick) * thoroughGain / 100
+	c.scratch, err = c.compress(c.thorough, quick[:0], sample, nil)
+	return err == nil && len(c.scratch) < most
+}
+
+const (
+	sampleBytes = 48 << 10
+	// thoroughGain is the percentage of the quick encoder's size that the thorough one has to stay below. At 98 it takes 3 %
+	// more CPU in all for 1.2 % less of a file, at 93 hardly any for half of that.
+	thoroughGain = 98
+)
+
+// Encode compresses src into memory of the codec, which is the caller's until the next call.
+func (c *codec) Encode(_, src []byte) ([]byte, error) {
+	e := c.thorough
+	if c.quick {
+		e = c.encoder
+	}
+	var err error
+	c.packed, err = c.compress(e, c.packed[:0], src, c.cuts)
+	c.cuts, c.quick = c.cuts[:0], false
+	return c.packed, err
+}
+
+func (c *codec) compress(e *zstd.Encoder, dst, src []byte, cuts []int) ([]byte, error) {
+	c.out = dst
+	e.ResetContentSize(&c.out, int64(len(src)))
 	from := 0
-	for _, end := range c.cuts {
+	for _, end := range cuts {
 		if len(src)-end < leastBlock {
 			break
 		}
-		if _, err := c.encoder.Write(src[from:end]); err != nil {
+		if _, err := e.Write(src[from:end]); err != nil {
 			return dst, err
 		}
-		if err := c.encoder.Flush(); err != nil {
+		if err := e.Flush(); err != nil {
 			return dst, err
 		}
 		from = end
 	}
-	c.cuts = c.cuts[:0]
-	if _, err := c.encoder.Write(src[from:]); err != nil {
+	if _, err := e.Write(src[from:]); err != nil {
 		return dst, err
 	}
-	err := c.encoder.Close()
+	err := e.Close()
 	dst, c.out = c.out, nil
 	return dst, err
 }

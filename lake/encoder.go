@@ -36,7 +36,7 @@ func (l Level) zstd() zstd.EncoderLevel {
 // Options are the choices of an Encoder. The zero Options are good.
 type Options struct {
 	Level Level
-	// RowGroupBytes is the uncompressed size at which the first row groups of an object are written (default 16 MiB).
+	// RowGroupBytes is the uncompressed size at which the first row groups of an object are written (default 24 MiB).
 	// It bounds the encoder's memory: see Encoder.
 	RowGroupBytes int64
 	// Metadata are key-value pairs of the footer known from the start.
@@ -52,17 +52,17 @@ type Options struct {
 
 const (
 	toolName             = "wazuh-security-lake"
-	defaultRowGroupBytes = 16 << 20
+	defaultRowGroupBytes = 24 << 20
 	// rowGroupGrowth is the largest multiple of RowGroupBytes that the budget of a row group grows to. The footer
-	// has an entry per column and row group: an object of 256 MiB in equal row groups of 16 MiB would carry some
+	// has an entry per column and row group: an object of 256 MiB in equal row groups of that size would carry some
 	// megabytes of footer that every query reads first.
 	rowGroupGrowth = 2
 	// minRowGroupBytes keeps a mistaken option from writing one row group per event.
 	minRowGroupBytes = 4 << 10
 
 	// dictionaryMax is the size of one column's dictionary at which a row group is written. The library would put every
-	// dictionary into one page, and that into the file, however large. The last row comes on top: far from 1 MiB.
-	dictionaryMax = 512 << 10
+	// dictionary into one page, and that into the file, however large. The last row comes on top.
+	dictionaryMax = 640 << 10
 	// groupRows keeps the dictionary of a column of numbers below 1 MiB, whatever they are.
 	groupRows = 100_000
 )
@@ -89,9 +89,11 @@ type Encoder struct {
 	spare   *group
 	file    *parquet.GenericWriter[any] // nil before the first row group
 	writing chan error                  // of the row group that is being written concurrently; nil: none is
-	out     countingWriter
-	seeds   seeds
-	meta    map[string]string
+	// reclaimed: that row group is done and its memory in use again.
+	reclaimed bool
+	out       countingWriter
+	seeds     seeds
+	meta      map[string]string
 
 	pending int64 // uncompressed bytes of the row group that is being written, or whose end nobody waited for
 	// pendingBounds is what the min and max values of that row group may take, guessed before it was encoded.
@@ -242,6 +244,9 @@ func (e *Encoder) added(ms, before int64) {
 
 // flushIfDue writes a row group if the rows are enough for one.
 func (e *Encoder) flushIfDue() error {
+	if e.writing != nil && !e.reclaimed {
+		e.reclaim()
+	}
 	if e.buffered >= e.budget() || e.full || len(e.rows) >= groupRows {
 		return e.flush(false)
 	}
@@ -286,18 +291,35 @@ const (
 // buffered uncompressed, and the footer. With Options.Concurrent the last row group counts as if it were buffered, so
 // that the estimate does not depend on how far it got. It is asked now and then, not for each row.
 func (e *Encoder) Size() int64 {
+	e.expand()
+	return e.size(e.buffered, e.group.bounds())
+}
+
+// SizeBounds returns between what Size lies, and costs less: the last rows that came through WritePattern need not be
+// looked at. Unlike Size they depend on how rows came, so that what stands in an object must not depend on them.
+func (e *Encoder) SizeBounds() (least, most int64) {
+	buffered, bounds := e.buffered, e.group.bounds()
+	least = e.size(buffered, bounds)
+	if len(e.batch.rows) == 0 {
+		return least, least
+	}
+	longer := int64(len(e.columns))*textBounds(0) + e.batch.longer*(textBounds(1)-textBounds(0))
+	return least, e.size(buffered+e.batch.cost, bounds+longer)
+}
+
+// size is Size for rows with so many uncompressed bytes and min and max values.
+func (e *Encoder) size(buffered, bounds int64) int64 {
 	if e.closed {
 		return e.out.n
 	}
-	e.expand()
-	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds + e.pendingBounds + e.group.bounds()
+	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds + e.pendingBounds + bounds
 	for k, v := range e.meta {
 		size += int64(len(k)+len(v)) + 16
 	}
 	groups := e.groups
 	if len(e.rows) > 0 {
 		groups++
-		size += e.buffered + e.buffered/8
+		size += buffered + buffered/8
 	}
 	return size + int64(len(e.columns))*(columnOverhead+groups*chunkOverhead)
 }
@@ -317,8 +339,13 @@ func (e *Encoder) Trim() error {
 	if err := e.usable(); err != nil {
 		return err
 	}
+	e.wait() // with the memory of a row group that is written now the next one would begin
 	e.trim = true
-	return e.flush(false)
+	if err := e.flush(false); err != nil {
+		return err
+	}
+	e.settleDown()
+	return e.err
 }
 
 // Close writes what is left and the footer. It neither syncs nor closes the writer below: the object is complete on

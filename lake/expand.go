@@ -7,33 +7,21 @@ import (
 	"wazuh-security-lake/ocsf"
 )
 
-// expansion is the memory that putting a batch into the columns takes.
-type expansion struct {
-	filled []uint64   // the union of those of the patterns
-	base   []int      // by spine that is filled, its entries before the batch
-	levels [][][]byte // by spine, by kind, the entries of a row
-	next   []uint16   // by kind, the next of its fills
-	column [][]byte   // by kind, the entries of a row in the column at hand
-	values [][]int32  // by kind, the values of a row in the column at hand
-	one    []byte
-	code   []int32
-}
-
 // expand puts the rows of the batch into the columns. Each stream gets the entries of whole rows, also those that are
 // missing: they are those of the object around it, see stream.
 func (e *Encoder) expand() {
-	b, g := &e.batch, e.group
-	if len(b.rows) == 0 {
+	if len(e.batch.rows) == 0 {
 		return
 	}
-	x := expander{batch: b, group: g, seeds: &e.seeds, first: len(g.rows) - len(b.rows)}
+	x := expander{batch: &e.batch, group: e.group, seeds: &e.seeds, first: len(e.rows) - len(e.batch.rows)}
 	x.prepare()
 	x.spines()
 	x.columns()
-	b.drop()
+	x.drop()
 }
 
-// expander is one expansion.
+// expander is one expansion. What it finds out about a stream it notes by kind, that is by pattern, so that little is
+// left to do for each row, and the same for all: which pattern a row has cannot be foretold.
 type expander struct {
 	*batch
 	group *group
@@ -41,15 +29,52 @@ type expander struct {
 	first int // row
 }
 
+// expansion is the memory of an expander.
+type expansion struct {
+	patterns []*Pattern // by kind
+	filled   []uint64   // the union of those of the patterns
+	base     []int      // by spine that is filled, its entries before the batch
+	spine    []kindLevels
+
+	// By kind, the next stream that it fills, and the rest of its fills.
+	next []uint16
+	rest [][]fill
+	hits []hit // of the stream at hand, by those that fill it
+
+	column kindLevels // of the column at hand
+	values [][]int32
+	codes  []int32
+	source []source
+}
+
+// kindLevels are the entries of a row in a stream, by kind.
+type kindLevels struct {
+	one   []byte   // the first of each
+	lists [][]byte // all; empty where there are no more in any kind
+}
+
+// hit is a kind that fills the stream at hand.
+type hit struct {
+	kind int
+	*fill
+}
+
+// source is where the number of a row in a column lies: at base, plus where those of the row begin if that counts.
+type source struct {
+	base, mask int32
+	values     int32 // 0 or 1
+}
+
+// noFill is the next stream of a kind that fills no other.
+const noFill = 1<<16 - 1
+
 // prepare makes room for the kinds.
 func (x *expander) prepare() {
-	spines, kinds := len(x.group.spines), len(x.kinds)
-	if len(x.base) != spines {
-		x.base, x.levels = make([]int, spines), make([][][]byte, spines)
-	}
 	x.filled = x.filled[:0]
+	x.patterns = x.patterns[:0]
 	for i, k := range x.kinds {
 		p := x.group.likeness.alike[k].p
+		x.patterns = append(x.patterns, p)
 		if i == 0 {
 			x.filled = append(x.filled, p.filled...)
 			continue
@@ -58,171 +83,128 @@ func (x *expander) prepare() {
 			x.filled[j] |= w
 		}
 	}
+	if len(x.base) != len(x.group.spines) {
+		x.base, x.spine = make([]int, len(x.group.spines)), make([]kindLevels, len(x.group.spines))
+	}
+	kinds := len(x.kinds)
 	x.next = slices.Grow(x.next[:0], kinds)[:kinds]
-	x.column = slices.Grow(x.column[:0], kinds)[:kinds]
+	x.rest = slices.Grow(x.rest[:0], kinds)[:kinds]
 	x.values = slices.Grow(x.values[:0], kinds)[:kinds]
-	x.one = slices.Grow(x.one[:0], kinds)[:kinds]
-	x.code = slices.Grow(x.code[:0], kinds)[:kinds]
+	x.codes = slices.Grow(x.codes[:0], kinds)[:kinds]
+	x.source = slices.Grow(x.source[:0], kinds)[:kinds]
 }
 
-// pattern is that of a kind.
-func (x *expander) pattern(kind int) *Pattern { return x.group.likeness.alike[x.kinds[kind]].p }
-
-// spines adds the entries of the objects, each after the one around it.
-func (x *expander) spines() {
-	root := x.room(0)
-	for i := range x.kinds {
-		root[i] = x.pattern(i).levels[:1]
+// begin goes to the first fill of each kind.
+func (x *expander) begin(fills func(p *Pattern) []fill) {
+	for i, p := range x.patterns {
+		x.rest[i] = fills(p)
+		x.advance(i)
 	}
-	x.base[0] = x.first
-	x.entries(&x.group.spines[0], root)
-	clear(x.next)
-	n := setWords(len(x.group.spines))
-	for w, m := range x.filled[:n] {
-		for ; m != 0; m &= m - 1 {
-			at := w*64 + bits.TrailingZeros64(m)
-			around := x.group.layout.around[at]
-			levels := x.room(at)
-			copy(levels, x.levels[around])
-			for i, next := range x.next {
-				if p := x.pattern(i); int(next) < len(p.spines) && int(p.spines[next].at) == at {
-					f := &p.spines[next]
-					levels[i] = p.levels[f.levels.from:f.levels.to]
-					x.next[i]++
-				}
-			}
-			s := &x.group.spines[at]
-			s.catchUp(x.base[around])
-			x.base[at] = len(s.levels)
-			x.entries(s, levels)
-			s.seen = len(s.parent.levels)
+}
+
+func (x *expander) advance(kind int) {
+	x.next[kind] = noFill
+	if rest := x.rest[kind]; len(rest) > 0 {
+		x.next[kind] = rest[0].at
+	}
+}
+
+// find notes which kinds fill a stream. Streams are asked for in their order.
+func (x *expander) find(stream int) {
+	x.hits = x.hits[:0]
+	for i, next := range x.next {
+		if int(next) == stream {
+			x.hits = append(x.hits, hit{i, &x.rest[i][0]})
+			x.rest[i] = x.rest[i][1:]
+			x.advance(i)
 		}
 	}
 }
 
-// room is that of the entries of a spine by kind.
-func (x *expander) room(spine int) [][]byte {
-	x.levels[spine] = slices.Grow(x.levels[spine][:0], len(x.kinds))[:len(x.kinds)]
-	return x.levels[spine]
+// spines adds the entries of the objects, each after the one around it.
+func (x *expander) spines() {
+	root := &x.spine[0]
+	root.one, root.lists = append(root.one[:0], make([]byte, len(x.kinds))...), root.lists[:0]
+	x.base[0] = x.first
+	x.entries(&x.group.spines[0], root)
+	x.begin(func(p *Pattern) []fill { return p.spines })
+	for w, m := range x.filled[:setWords(len(x.group.spines))] {
+		for ; m != 0; m &= m - 1 {
+			at := w*64 + bits.TrailingZeros64(m)
+			around := x.group.layout.around[at]
+			x.find(at)
+			x.learn(&x.spine[at], &x.spine[around])
+			x.base[at] = x.extend(&x.group.spines[at], x.base[around], &x.spine[at])
+		}
+	}
 }
 
 // columns adds the entries and the values of the columns.
 func (x *expander) columns() {
-	clear(x.next)
+	x.begin(func(p *Pattern) []fill { return p.columns })
 	for w, m := range x.filled[setWords(len(x.group.spines)):] {
 		for ; m != 0; m &= m - 1 {
 			at := w*64 + bits.TrailingZeros64(m)
 			c := &x.group.columns[at]
-			copy(x.column, x.levels[c.spine])
-			clear(x.values)
-			for i, next := range x.next {
-				if p := x.pattern(i); int(next) < len(p.columns) && int(p.columns[next].at) == at {
-					f := &p.columns[next]
-					x.column[i] = p.levels[f.levels.from:f.levels.to]
-					x.values[i] = p.values[f.values.from:f.values.to]
-					x.next[i]++
-				}
-			}
-			c.catchUp(x.base[c.spine])
-			x.entries(&c.stream, x.column)
-			c.seen = len(c.parent.levels)
+			x.find(at)
+			x.learn(&x.column, &x.spine[c.spine])
+			x.extend(&c.stream, x.base[c.spine], &x.column)
 			switch {
 			case c.kind != ocsf.KindString:
-				x.numbers(c)
+				x.addNumbers(c)
 			case c.coded():
-				x.coded(c)
+				x.addCoded(c)
+				x.group.measure(c)
 			default:
-				x.spelled(c)
+				x.addSpelled(c)
 			}
 		}
 	}
 }
 
-// entries adds the entries of each row to a stream; levels are those of a row by kind.
-func (x *expander) entries(s *stream, levels [][]byte) {
-	single := true
-	for i, l := range levels {
-		x.one[i] = l[0]
-		single = single && len(l) == 1
+// learn finds the entries of the stream at hand: where it is not filled, those of the stream around it.
+func (x *expander) learn(l, around *kindLevels) {
+	l.one = append(l.one[:0], around.one...)
+	l.lists = append(l.lists[:0], around.lists...)
+	for _, h := range x.hits {
+		levels := x.patterns[h.kind].levels[h.levels.from:h.levels.to]
+		l.one[h.kind] = levels[0]
+		if len(levels) > 1 && len(l.lists) == 0 {
+			for i := range l.one {
+				l.lists = append(l.lists, l.one[i:i+1:i+1])
+			}
+		}
+		if len(l.lists) > 0 {
+			l.lists[h.kind] = levels
+		}
 	}
-	if single { // as in most columns
-		n := len(s.levels)
-		s.levels = slices.Grow(s.levels, len(x.rows))[:n+len(x.rows)]
-		dst := s.levels[n:]
-		for i := range x.rows {
-			dst[i] = x.one[x.rows[i].kind]
+}
+
+// extend adds the entries of each row to a stream, behind those for the first entries of the stream around it. It returns
+// how many it had before.
+func (x *expander) extend(s *stream, around int, l *kindLevels) int {
+	s.catchUp(around)
+	before := len(s.levels)
+	x.entries(s, l)
+	s.seen = len(s.parent.levels)
+	return before
+}
+
+func (x *expander) entries(s *stream, l *kindLevels) {
+	if len(l.lists) > 0 {
+		for _, kind := range x.of {
+			if list := l.lists[kind]; len(list) == 1 {
+				s.levels = append(s.levels, list[0])
+			} else {
+				s.levels = append(s.levels, list...)
+			}
 		}
 		return
 	}
-	for i := range x.rows {
-		if l := levels[x.rows[i].kind]; len(l) == 1 {
-			s.levels = append(s.levels, l[0])
-		} else {
-			s.levels = append(s.levels, l...)
-		}
+	n := len(s.levels)
+	s.levels = slices.Grow(s.levels, len(x.of))[:n+len(x.of)]
+	dst := s.levels[n:]
+	for i, kind := range x.of {
+		dst[i] = l.one[kind]
 	}
-}
-
-func (x *expander) numbers(c *column) {
-	for i := range x.rows {
-		r := &x.rows[i]
-		for _, v := range x.values[r.kind] {
-			if v < 0 {
-				c.nums = append(c.nums, x.pattern(int(r.kind)).consts[constant(v)])
-			} else {
-				c.nums = append(c.nums, x.nums[r.nums+v])
-			}
-		}
-	}
-}
-
-func (x *expander) spelled(c *column) {
-	for i := range x.rows {
-		r := &x.rows[i]
-		for _, v := range x.values[r.kind] {
-			start := len(c.arena)
-			if v < 0 {
-				c.arena = append(c.arena, x.pattern(int(r.kind)).plain(constant(v))...)
-			} else {
-				t := &x.texts[r.texts+v]
-				c.arena = appendPlain(c.arena, x.arena[t.from:t.to])
-			}
-			c.longest = max(c.longest, len(c.arena)-start-lengthBytes)
-			c.refs = append(c.refs, int32(len(c.arena)))
-		}
-	}
-}
-
-func (x *expander) coded(c *column) {
-	refs := x.group.likeness.refs
-	for i := range x.rows {
-		r := &x.rows[i]
-		for _, v := range x.values[r.kind] {
-			if v >= 0 {
-				t := &x.texts[r.texts+v]
-				c.refs = append(c.refs, x.number(c, i, t.hash, x.arena[t.from:t.to]))
-				continue
-			}
-			a := &x.group.likeness.alike[x.kinds[r.kind]]
-			n := constant(v)
-			ref := &refs[a.refs+n]
-			if *ref == noRef {
-				text := a.p.plain(n)[lengthBytes:]
-				*ref = x.number(c, i, x.seeds.hash(text), text)
-			}
-			c.refs = append(c.refs, *ref)
-		}
-	}
-	x.group.measure(c)
-}
-
-// number looks a text of row i of the batch up in the dictionary of c.
-func (x *expander) number(c *column, i int, hash uint32, text []byte) int32 {
-	before := len(c.words.ends)
-	ref := c.words.find(hash, text)
-	if len(c.words.ends) > before {
-		x.group.rows[x.first+i].bytes += wordCost + int64(len(text))
-		x.group.buffered += wordCost + int64(len(text))
-	}
-	return ref
 }

@@ -59,11 +59,14 @@ func (s *Presses) put(p *press, l *layout, level Level) {
 // stage, and has the library write them to the object. It is used by one goroutine at a time, which need not be the
 // encoder's caller.
 type press struct {
-	stage *stage
-	uses  int // row groups it has served
+	codec *codec
+	stage *stage // nil before the first row group
+	uses  int    // row groups it has served
 
 	numbers numberTable
 	bounds  int64     // bytes that the min and max values of the row group may take in the footer
+	twinOf  []int     // by column, the one whose chunk it gets; itself where it has its own
+	spineOf []int     // by column without a value, the spine whose levels it has
 	source  []int     // by column, the slot of the chunk it gets
 	unlike  [][]int32 // by spine, the columns that have no value and were encoded
 	twins   map[shape][]int32
@@ -78,7 +81,7 @@ func newPress(l *layout, level Level) (*press, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &press{stage: newStage(l, c), unlike: make([][]int32, len(l.around)), twins: make(map[shape][]int32)}
+	p := &press{codec: c, unlike: make([][]int32, len(l.around)), twins: make(map[shape][]int32)}
 	p.numbers.factor = maphash.Bytes(maphash.MakeSeed(), []byte(toolName)) | 1
 	return p, nil
 }
@@ -99,25 +102,51 @@ func (p *press) write(object *parquet.GenericWriter[any], g *group, n int) error
 	for i := range p.unlike {
 		p.unlike[i] = p.unlike[i][:0]
 	}
-	p.source = p.source[:0]
+	p.twinOf, p.spineOf, p.source = p.twinOf[:0], p.spineOf[:0], p.source[:0]
+	var need demand
 	for i := range g.columns {
-		c := &g.columns[i]
 		twin, spine := p.alike(g, i)
-		if twin >= 0 {
+		if twin < 0 {
+			twin = i
+			need[g.columns[i].variant().number()]++
+		}
+		p.twinOf, p.spineOf = append(p.twinOf, twin), append(p.spineOf, spine)
+	}
+	p.provide(&g.columns[0], need)
+	for i, twin := range p.twinOf {
+		c := &g.columns[i]
+		if twin != i {
 			p.source = append(p.source, p.source[twin])
 			continue
 		}
-		slot := p.stage.slot(i, c.plain)
+		slot := p.stage.take(c.leaf)
 		p.source = append(p.source, slot)
 		stream := &c.stream
 		if c.values() == 0 {
-			stream = &g.spines[spine]
+			stream = &g.spines[p.spineOf[i]]
 		}
 		if err := p.column(c, stream, slot, g, n); err != nil {
 			return fmt.Errorf("column %v: %w", c.path, err)
 		}
 	}
 	return p.stage.move(object, p.source, int64(n))
+}
+
+// provide makes a stage for the need, unless the one there is has room for it; with more than was ever needed, for row
+// groups differ.
+func (p *press) provide(first *column, need demand) {
+	if p.stage != nil && p.stage.holds(&need) {
+		return
+	}
+	for i := range need {
+		if need[i] > 0 {
+			need[i] += need[i]/8 + 2
+		}
+		if p.stage != nil {
+			need[i] = max(need[i], p.stage.room[i])
+		}
+	}
+	p.stage = newStage(p.codec, first.variant(), need)
 }
 
 // alike returns an earlier column whose chunk is that of column i as well, or -1. Of a column without a value it also
@@ -338,6 +367,8 @@ func (k *cutter) next() bool {
 	if k.column.maxRep == 0 && k.fill(maxDef) {
 		return true
 	}
+	for k.stride(maxDef) {
+	}
 	for k.pageRows < pageRows && k.entryEnd < len(k.levels) {
 		end, value := k.entryEnd, k.valueEnd
 		for {
@@ -364,6 +395,27 @@ func (k *cutter) fill(maxDef uint8) bool {
 	end := k.entry + rows
 	values := k.value + bytes.Count(k.levels[k.entry:end], []byte{maxDef})
 	if k.width(end, values) > pageBytes {
+		return false
+	}
+	k.entryEnd, k.valueEnd, k.pageRows = end, values, rows
+	return true
+}
+
+// stride takes some rows more into the page at hand, if they fit, without looking at each.
+func (k *cutter) stride(maxDef uint8) bool {
+	const entries = 256
+	end, values, rows := k.entryEnd+entries, k.valueEnd, k.pageRows
+	for end < len(k.levels) && k.levels[end]>>repShift != 0 {
+		end++
+	}
+	if end >= len(k.levels) {
+		return false
+	}
+	for _, l := range k.levels[k.entryEnd:end] { // no branches: they cannot be foretold
+		values += int((uint32(l&defMask^maxDef) - 1) >> 31)
+		rows += int((uint32(l>>repShift) - 1) >> 31)
+	}
+	if rows > pageRows || k.width(end, values) > pageBytes {
 		return false
 	}
 	k.entryEnd, k.valueEnd, k.pageRows = end, values, rows

@@ -40,7 +40,7 @@ const (
 )
 
 // manyRefs is how many numbers are kept at most, about: patterns come and go.
-const manyRefs = 1 << 17
+const manyRefs = 1 << 18
 
 func (l *likeness) crowded() bool { return len(l.refs)+len(l.uses) > manyRefs }
 

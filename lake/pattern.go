@@ -2,7 +2,7 @@ package lake
 
 import (
 	"fmt"
-	"math/bits"
+	"sync"
 
 	"wazuh-security-lake/ocsf"
 )
@@ -71,7 +71,11 @@ func (p *Pattern) plain(n int32) []byte {
 }
 
 // Patterns makes the patterns of a class. It may be used by several goroutines.
-type Patterns struct{ tree *tree }
+type Patterns struct {
+	tree *tree
+	mu   sync.Mutex
+	idle []*compiler // guarded by mu: as many as goroutines were in New at a time
+}
 
 // NewPatterns returns the Patterns of a class. The error is a class that Parquet cannot express.
 func NewPatterns(c *ocsf.Class) (*Patterns, error) {
@@ -79,7 +83,7 @@ func NewPatterns(c *ocsf.Class) (*Patterns, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Patterns{t}, nil
+	return &Patterns{tree: t}, nil
 }
 
 // New compiles the pattern of which ev is an example. It copies what it needs of ev, which may be reset on return.
@@ -93,174 +97,26 @@ func (s *Patterns) New(ev *ocsf.Event, v Variables) (*Pattern, error) {
 	if at := &ev.Root.Values[t.time]; !at.Set || at.Num != ev.Time {
 		return nil, fmt.Errorf("%w: attribute time differs from the time of the event", ErrEvent)
 	}
-	c := newCompiler(t, v)
-	if err := c.object(t.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
-		return nil, err
-	}
-	return c.pattern(), nil
+	c := s.get()
+	defer s.put(c)
+	return c.compile(ev, v)
 }
 
-// compiler walks an event as Encoder.object does and notes what that would add.
-type compiler struct {
-	*tree
-	variables Variables
-	p         *Pattern
-	spines    []stream
-	columns   []stream
-	values    [][]int32 // by column
-	texts     []int32   // by variable of the caller, that of the pattern + 1
-}
-
-func newCompiler(t *tree, v Variables) *compiler {
-	c := &compiler{
-		tree:      t,
-		variables: v,
-		p:         &Pattern{class: t.class, timeVar: -1},
-		spines:    make([]stream, len(t.around)),
-		columns:   make([]stream, len(t.leaves)),
-		values:    make([][]int32, len(t.leaves)),
+func (s *Patterns) get() *compiler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.idle)
+	if n == 0 {
+		return newCompiler(s.tree)
 	}
-	c.spines[0].levels = []byte{0}
-	for i, around := range t.around[1:] {
-		c.spines[i+1].parent = &c.spines[around]
-	}
-	for i := range c.columns {
-		c.columns[i].parent = &c.spines[t.leaves[i].spine]
-	}
+	c := s.idle[n-1]
+	s.idle = s.idle[:n-1]
 	return c
 }
 
-// object is what Encoder.object is.
-func (c *compiler) object(n *node, o *ocsf.Object, unmapped []ocsf.KeyValue, rep, def uint8) error {
-	if n.spine > 0 { // each row has the root
-		c.spines[n.spine].add(0, rep<<repShift|def)
-	}
-	c.p.cost += int64(len(n.attrs)) * attrCost
-	if len(unmapped) > 0 && n.mapping >= 0 {
-		a, rep := &n.attrs[n.mapping], uint8(0)
-		for _, kv := range unmapped {
-			c.text(a.first, rep, kv.Key)
-			c.text(a.first+1, rep, kv.Value)
-			rep = a.rep
-		}
-	}
-	for w, m := range o.Slots() {
-		for ; m != 0; m &= m - 1 {
-			i := w*64 + bits.TrailingZeros64(m)
-			if v := &o.Values[i]; v.Set {
-				if err := c.attribute(&n.attrs[i], v, rep, def); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
+func (s *Patterns) put(c *compiler) {
+	c.reset()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.idle = append(s.idle, c)
 }
-
-func (c *compiler) attribute(a *attr, v *ocsf.Value, rep, def uint8) error {
-	switch {
-	case a.kind == ocsf.KindMap:
-	case a.kind == ocsf.KindString && a.list:
-		for _, s := range v.Strs {
-			c.text(a.first, rep, s)
-			rep = a.rep
-		}
-	case a.kind == ocsf.KindString:
-		c.text(a.first, rep, v.Str)
-	case a.kind != ocsf.KindObject:
-		return c.number(a, v, rep)
-	case a.list:
-		for _, o := range v.Objs {
-			if empty(a.child, o) {
-				c.spines[a.child.spine].add(0, rep<<repShift|(def+2))
-				c.p.cost += int64(len(a.child.attrs)) * attrCost
-			} else if err := c.object(a.child, o, nil, rep, def+3); err != nil {
-				return err
-			}
-			rep = a.rep
-		}
-	case present(a, v):
-		return c.object(a.child, v.Objs[0], nil, rep, def+1)
-	}
-	return nil
-}
-
-// add adds an entry with a value to a column.
-func (c *compiler) add(column int, rep uint8, value int32, cost int64) {
-	c.columns[column].add(0, rep<<repShift|c.leaves[column].maxDef)
-	c.values[column] = append(c.values[column], value)
-	c.p.cost += cost
-}
-
-func (c *compiler) text(column int, rep uint8, text []byte) {
-	k := c.variables.Text(text)
-	if k < 0 {
-		c.add(column, rep, constant(int32(len(c.p.ends))), refCost)
-		c.p.words = appendPlain(c.p.words, text)
-		c.p.ends = append(c.p.ends, int32(len(c.p.words)))
-		return
-	}
-	for k >= len(c.texts) {
-		c.texts = append(c.texts, 0)
-	}
-	if c.texts[k] == 0 {
-		c.p.texts = append(c.p.texts, int32(k))
-		c.texts[k] = int32(len(c.p.texts))
-	}
-	c.p.minTexts = len(c.texts)
-	c.add(column, rep, c.texts[k]-1, refCost)
-}
-
-func (c *compiler) number(a *attr, v *ocsf.Value, rep uint8) error {
-	k := c.variables.Num(v)
-	c.p.minNums = max(c.p.minNums, k+1)
-	switch {
-	case a == &c.root.attrs[c.time]:
-		c.p.timeVar, k = int32(k), timeOfEvent
-	case k >= 0:
-		if a.kind == ocsf.KindInt {
-			c.p.ranged = append(c.p.ranged, ranged{int32(k), uint16(a.first)})
-		}
-	case a.kind == ocsf.KindInt && int64(int32(v.Num)) != v.Num:
-		return tooWide(v.Num, &c.leaves[a.first])
-	default:
-		c.add(a.first, rep, constant(int32(len(c.p.consts))), numCost)
-		c.p.consts = append(c.p.consts, v.Num)
-		return nil
-	}
-	c.add(a.first, rep, int32(len(c.p.nums)), numCost)
-	c.p.nums = append(c.p.nums, int32(k))
-	return nil
-}
-
-// pattern is what was noted: for each stream that was filled, the entries of the whole row.
-func (c *compiler) pattern() *Pattern {
-	p := c.p
-	p.levels = append(p.levels, c.spines[0].levels...)
-	p.filled = make([]uint64, setWords(len(c.spines))+setWords(len(c.columns)))
-	for i := 1; i < len(c.spines); i++ {
-		if s := &c.spines[i]; s.seen > 0 {
-			p.spines = append(p.spines, p.fill(s, i, nil))
-			p.filled[i/64] |= 1 << (i % 64)
-		}
-	}
-	columns := p.filled[setWords(len(c.spines)):]
-	for i := range c.columns {
-		if s := &c.columns[i]; s.seen > 0 {
-			p.columns = append(p.columns, p.fill(s, i, c.values[i]))
-			columns[i/64] |= 1 << (i % 64)
-		}
-	}
-	return p
-}
-
-func (p *Pattern) fill(s *stream, at int, values []int32) fill {
-	s.catchUp(len(s.parent.levels))
-	f := fill{at: uint16(at), levels: span{from: int32(len(p.levels))}, values: span{from: int32(len(p.values))}}
-	p.levels, p.values = append(p.levels, s.levels...), append(p.values, values...)
-	f.levels.to, f.values.to = int32(len(p.levels)), int32(len(p.values))
-	return f
-}
-
-// setWords is the size of a set of n members, 64 in each word.
-func setWords(n int) int { return (n + 63) / 64 }

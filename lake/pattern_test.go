@@ -213,6 +213,9 @@ func (p *pair) both(t testing.TB, plain, mixed func(e *Encoder) error) {
 	if got, want := [2]int64{p.mixed.FirstTime(), p.mixed.LastTime()}, [2]int64{p.plain.FirstTime(), p.plain.LastTime()}; got != want {
 		t.Fatalf("got the times %v, want %v", got, want)
 	}
+	if least, most := p.mixed.SizeBounds(); p.plain.Size() < least || p.plain.Size() > most {
+		t.Fatalf("got a size from %d to %d, want %d", least, most, p.plain.Size())
+	}
 	if got, want := p.mixed.groups, p.plain.groups; got != want {
 		t.Fatalf("got %d row groups after %d rows, want %d", got, p.mixed.Rows(), want)
 	}
@@ -255,10 +258,14 @@ func patternRun(t testing.TB, c *ocsf.Class, seed uint64, mapped func(r *rand.Ra
 		*specimen
 		pattern *Pattern
 	}
+	patterns, err := NewPatterns(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	make1 := func(ms int64) kind {
 		s := newSpecimen(randomEvent(t, c, r, mapped), r, []float64{0, 0.1, 0.3, 1}[r.IntN(4)])
 		setTime(s.ev, ms)
-		pattern, err := newPattern(s.ev, s)
+		pattern, err := patterns.New(s.ev, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -299,7 +306,13 @@ func patternRun(t testing.TB, c *ocsf.Class, seed uint64, mapped func(r *rand.Ra
 			kinds[r.IntN(len(kinds))] = make1(ms)
 		case 6: // refused half way
 			texts, nums := k.another(r, ms, true)
-			p.both(t, func(e *Encoder) error { return e.Write(k.ev) }, func(e *Encoder) error {
+			p.both(t, func(e *Encoder) error {
+				err := e.Write(k.ev)
+				if _, got := patterns.New(k.ev, new(specimen)); errors.Is(err, ErrEvent) && fmt.Sprint(got) != fmt.Sprint(err) {
+					t.Fatalf("New: got the error %v, want %v", got, err)
+				}
+				return err
+			}, func(e *Encoder) error {
 				if r.IntN(2) == 0 {
 					return e.Write(k.ev)
 				}
@@ -370,13 +383,4 @@ func FuzzPatternIsTheSame(f *testing.F) {
 		f.Add(1000 + seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) { patternRun(t, testClass(), seed, nil) })
-}
-
-// newPattern makes the pattern of one event.
-func newPattern(ev *ocsf.Event, v Variables) (*Pattern, error) {
-	s, err := NewPatterns(ev.Class)
-	if err != nil {
-		return nil, err
-	}
-	return s.New(ev, v)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"wazuh-security-lake/ocsf"
 )
 
 // holdBack is how far the timestamps of a log go back at most without counting as old: analysisd stamps an alert before
@@ -39,7 +41,7 @@ func (e *Encoder) flush(all bool) error {
 	if e.opt.Concurrent {
 		e.group, e.spare = e.spare, g
 		done := make(chan error, 1)
-		e.writing = done
+		e.writing, e.reclaimed = done, false
 		go func() { done <- e.write(g, n) }()
 		return nil
 	}
@@ -79,6 +81,68 @@ func (e *Encoder) wait() {
 	e.writing = nil
 	e.spare = e.emptied(e.spare)
 	e.settle(err)
+}
+
+// reclaim looks whether the row group that is being written is done. If so the one that is being gathered, still small,
+// moves to where the memory is, and what it had so far is left for the next: so there never are two row groups of full
+// size. It waits for that when the one being gathered has half of its size. Nothing else is taken note of here, because
+// what Size says must not depend on how fast the writing is.
+func (e *Encoder) reclaim() {
+	if e.buffered < e.budget()/2 {
+		select {
+		case err := <-e.writing:
+			e.writing <- err // for wait; the channel has room for it
+		default:
+			return
+		}
+	} else {
+		e.writing <- <-e.writing
+	}
+	e.reclaimed = true
+	if e.trim {
+		return
+	}
+	e.spare.reset()
+	from, to := e.spare, e.group
+	to.rows, from.rows = moved(to.rows, from.rows)
+	for i := range to.spines {
+		a, b := &to.spines[i], &from.spines[i]
+		a.levels, b.levels = moved(a.levels, b.levels)
+	}
+	for i := range to.columns {
+		a, b := &to.columns[i], &from.columns[i]
+		a.levels, b.levels = moved(a.levels, b.levels)
+		a.nums, b.nums = moved(a.nums, b.nums)
+		a.refs, b.refs = moved(a.refs, b.refs)
+		a.arena, b.arena = moved(a.arena, b.arena)
+		a.words.ends, b.words.ends = moved(a.words.ends, b.words.ends)
+		a.words.arena, b.words.arena = moved(a.words.arena, b.words.arena)
+	}
+}
+
+// moved returns what is in a in the larger memory of the two, and the other one empty, unless that is far more than it had
+// to hold.
+func moved[T any](a, b []T) (full, empty []T) {
+	if cap(b) <= cap(a) {
+		return a, b[:0]
+	}
+	full, empty = append(b[:0], a...), a[:0]
+	if cap(a) > 2*len(a) {
+		empty = nil
+	}
+	return full, empty
+}
+
+// settleDown waits for the row group that is being written and leaves the rows that stayed back in memory of their size.
+func (e *Encoder) settleDown() {
+	if e.writing == nil {
+		return
+	}
+	e.wait()
+	e.group.complete()
+	g := newGroup(e.layout)
+	g.take(e.group, e.group.arrived(), e)
+	e.group = g
 }
 
 // emptied returns g without rows, or an empty group in its place.
@@ -122,23 +186,45 @@ func (e *Encoder) held(n int) []int32 {
 	return held
 }
 
-// chooseEncodings decides, from the first row group of an object, which texts are better without a dictionary, and
+// chooseEncodings decides, from the first row group of an object, which columns are better without a dictionary, and
 // takes it away from those gathered.
 func (e *Encoder) chooseEncodings() {
+	numbers := numberTable{factor: e.seeds.a | 1}
+	var words []int64
+	var refs []int32
 	for i := range e.columns {
 		c := &e.columns[i]
-		if i == 0 || !c.coded() || len(c.refs) < fewValues {
-			continue // the first column tells the library how many rows there are: it always has its own slot
+		if i == 0 || !c.dict || c.values() < fewValues {
+			continue // the stage begins with a slot for the first column as the class has it
+		}
+		if !c.text() {
+			words, refs = numbers.index(c.nums, words[:0], refs[:0])
+			width := numberBytes(c.kind)
+			c.leaf.plain = dear(len(words)*width, len(words), len(refs), len(refs)*width)
+			continue
 		}
 		plain := 0
 		for _, ref := range c.refs {
 			plain += len(c.words.plain(ref))
 		}
-		refs := len(c.refs) * bits.Len(uint(len(c.words.ends)-1)) / 8
-		if 5*(c.words.size()+refs) > 4*plain {
+		if dear(c.words.size(), len(c.words.ends), len(c.refs), plain) {
 			c.spell()
 		}
 	}
+}
+
+// dear reports whether a dictionary of so many bytes and words, and numbers of words for values, take nearly as much as the
+// values as they are.
+func dear(bytes, words, values, plain int) bool {
+	return 5*(bytes+values*bits.Len(uint(words-1))/8) > 4*plain
+}
+
+// numberBytes is what a number takes in PLAIN.
+func numberBytes(kind ocsf.Kind) int {
+	if kind == ocsf.KindInt {
+		return 4
+	}
+	return 8
 }
 
 // fewValues are too few to tell whether values repeat.

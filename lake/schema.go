@@ -79,6 +79,9 @@ func (l *leaf) twin(m *leaf) bool {
 	return l.physical() == m.physical() && l.dict == m.dict && l.plain == m.plain && l.maxDef == m.maxDef && l.maxRep == m.maxRep
 }
 
+// variant is that of the slots that can serve the column as it is encoded in the object at hand.
+func (l *leaf) variant() variant { return variant{l.physical(), l.dict && !l.plain, l.bounded()} }
+
 // physical is the kind that stands for all that have the same Parquet type.
 func (l *leaf) physical() ocsf.Kind {
 	if l.kind == ocsf.KindTime {
@@ -224,7 +227,7 @@ func (l *layout) node(a *attr, oa *ocsf.Attr) (parquet.Node, error) {
 
 // column returns the node of a column, without the Optional around it.
 func (l *layout) column(i int) parquet.Node {
-	return encodedLeaf{parquet.Leaf(valueType(l.leaves[i].kind, l.leaves[i].dict)), l, i}
+	return encodedLeaf{parquet.Leaf(copied{valueType(l.leaves[i].kind, l.leaves[i].dict)}), l, i}
 }
 
 // valueType is the Parquet type of a column.
@@ -255,6 +258,24 @@ type encodedLeaf struct {
 }
 
 func (n encodedLeaf) Encoding() encoding.Encoding { return n.layout.leaves[n.leaf].encoding() }
+
+// copied is the type of a column of an object: its chunks are copied from a stage, see stage.move, so it never has values
+// of its own, and the library need not make a dictionary for it, which takes 8 KiB.
+type copied struct{ parquet.Type }
+
+func (t copied) NewDictionary(int, int, encoding.Values) parquet.Dictionary {
+	return noDictionary{typ: t.Type}
+}
+
+type noDictionary struct {
+	parquet.Dictionary
+	typ parquet.Type
+}
+
+func (d noDictionary) Type() parquet.Type { return d.typ }
+func (noDictionary) Len() int             { return 0 }
+func (noDictionary) Size() int64          { return 0 }
+func (noDictionary) Reset()               {}
 
 // longText names attributes whose values are long, free and rarely the same twice: a dictionary would only cost, and
 // their bounds, which Parquet keeps whole in the footer, would help no query.

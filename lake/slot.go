@@ -28,6 +28,8 @@ type slot struct {
 	page         page
 	words        words
 	codec        *codec
+	sampled      bool // for this row group it is known whether texts are for the thorough encoder
+	quick        bool // they are not
 }
 
 // page is one data page. Its slices belong to the row group that is being written.
@@ -50,7 +52,10 @@ type words struct {
 	n     int
 }
 
-func (t *slot) clear() { t.page, t.words = page{}, words{nums: t.words.nums[:0]} }
+func (t *slot) clear() {
+	t.page, t.words = page{}, words{nums: t.words.nums[:0]}
+	t.sampled, t.quick = false, false
+}
 
 // The library makes one buffer and one dictionary for each column from its type.
 
@@ -59,8 +64,14 @@ func (t *slot) NewDictionary(int, int, encoding.Values) parquet.Dictionary {
 	return &slotDictionary{slot: t}
 }
 
-// Encode appends the bytes of the page at hand.
-func (t *slot) Encode(dst []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
+// Encode returns the bytes of the page at hand, in memory of the codec: what the library offers is let go at each garbage
+// collection.
+func (t *slot) Encode(_ []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
+	t.codec.page = t.appendPage(t.codec.page[:0])
+	return t.codec.page, nil
+}
+
+func (t *slot) appendPage(dst []byte) []byte {
 	p := &t.page
 	if t.maxRep > 0 {
 		dst = t.appendLevels(dst, repShift, t.maxRep)
@@ -69,11 +80,16 @@ func (t *slot) Encode(dst []byte, _ encoding.Values, _ encoding.Encoding) ([]byt
 	switch {
 	case t.coded:
 		width := t.refWidth()
-		return appendRefs(append(dst, byte(width)), p.refs, width), nil
+		return appendRefs(append(dst, byte(width)), p.refs, width)
 	case t.kind == ocsf.KindString:
-		return append(dst, p.text...), nil
+		if !t.sampled && len(p.text) > sampleBytes {
+			t.quick, t.sampled = !t.codec.pays(p.text), true
+		}
+		t.codec.quick = t.quick
+		return append(dst, p.text...)
 	}
-	return appendNumbers(dst, t.kind, p.nums), nil
+	t.codec.quick = len(p.nums) > manyNumbers // that are not worth a dictionary: times
+	return appendNumbers(dst, t.kind, p.nums)
 }
 
 // appendLevels appends levels as a data page has them, to be compressed by themselves.
@@ -102,6 +118,9 @@ func (t *slot) refWidth() int {
 	}
 	return narrow
 }
+
+// manyNumbers are too many for the thorough encoder.
+const manyNumbers = 2000
 
 // leastWide is the size of packed numbers from which on their width is chosen.
 const leastWide = 256
@@ -197,9 +216,12 @@ type wordsType struct {
 	slot *slot
 }
 
-func (t wordsType) Encode(dst []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
+func (t wordsType) Encode(_ []byte, _ encoding.Values, _ encoding.Encoding) ([]byte, error) {
+	c := t.slot.codec
 	if t.slot.kind == ocsf.KindString {
-		return append(dst, t.slot.words.texts...), nil
+		c.page = append(c.page[:0], t.slot.words.texts...)
+	} else {
+		c.page = appendNumbers(c.page[:0], t.slot.kind, t.slot.words.nums)
 	}
-	return appendNumbers(dst, t.slot.kind, t.slot.words.nums), nil
+	return c.page, nil
 }

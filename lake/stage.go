@@ -18,31 +18,62 @@ import (
 // and twins like message and title - are the same bytes: only the first of them is encoded, and its chunk is copied into
 // the places of all. And the columns of the stage, other than those of the object, need not take their values one
 // parquet.Value after the other: see slot.
+//
+// Most columns are never staged, so the stage has slots not for each but for as many of each variant as a row group needs.
 type stage struct {
 	schema  *parquet.Schema
 	buf     *chunkBuffer
 	pw      *parquet.GenericWriter[any]
-	slots   []*slot // by leaf, in the encoding of the class; behind them those that alternate names
+	slots   []*slot
 	writers []*parquet.ColumnWriter
-	// alternate is, by leaf, the slot of a text in PLAIN where the class has a dictionary; -1 for the others.
-	alternate []int
+	rooms   []room // by number of variant
+	room    demand // how many slots of each variant there are
 }
 
-func newStage(l *layout, c *codec) *stage {
+// variant is what tells slots apart that cannot serve the same column.
+type variant struct {
+	kind           ocsf.Kind // physical
+	coded, bounded bool
+}
+
+// number is a number for each variant.
+func (v variant) number() int {
+	n := 4 * int(v.kind)
+	if v.coded {
+		n += 2
+	}
+	if v.bounded {
+		n++
+	}
+	return n
+}
+
+const variants = 4 * (int(ocsf.KindTime) + 1)
+
+// demand is how many slots of each variant are needed.
+type demand [variants]int
+
+// room is the slots of a variant: all, and how many of them are taken.
+type room struct {
+	slots []int
+	taken int
+}
+
+// newStage makes a stage with the slots of d, the first of which is of the variant first: the library takes the number of
+// rows from it, so that one must always be in use.
+func newStage(c *codec, first variant, d demand) *stage {
 	pool := new(chunkPool)
-	s := &stage{alternate: make([]int, len(l.leaves)), buf: &chunkBuffer{pool: pool}}
-	add := func(lf *leaf, coded bool) {
-		t := &slot{Type: valueType(lf.kind, lf.dict), kind: lf.physical(), coded: coded, bounded: lf.bounded(), maxDef: lf.maxDef, maxRep: lf.maxRep, codec: c}
-		s.slots = append(s.slots, t)
+	s := &stage{buf: &chunkBuffer{pool: pool}, rooms: make([]room, variants), room: d}
+	add := func(v variant) {
+		r := &s.rooms[v.number()]
+		r.slots = append(r.slots, len(s.slots))
+		s.slots = append(s.slots, &slot{Type: valueType(v.kind, v.bounded), kind: v.kind, coded: v.coded, bounded: v.bounded, codec: c})
 	}
-	for i := range l.leaves {
-		add(&l.leaves[i], l.leaves[i].dict)
-	}
-	for i := range l.leaves {
-		s.alternate[i] = -1
-		if lf := &l.leaves[i]; lf.dict && lf.kind == ocsf.KindString {
-			s.alternate[i] = len(s.slots)
-			add(lf, false)
+	add(first)
+	d[first.number()]--
+	for n, count := range d {
+		for range count {
+			add(variant{ocsf.Kind(n / 4), n&2 != 0, n&1 != 0})
 		}
 	}
 	fields := make([]parquet.Field, len(s.slots))
@@ -61,12 +92,23 @@ func newStage(l *layout, c *codec) *stage {
 	return s
 }
 
-// slot returns the place of a leaf's column on the stage.
-func (s *stage) slot(leaf int, plain bool) int {
-	if plain {
-		return s.alternate[leaf]
+// holds reports whether there are slots for d.
+func (s *stage) holds(d *demand) bool {
+	for i, n := range d {
+		if n > s.room[i] {
+			return false
+		}
 	}
-	return leaf
+	return true
+}
+
+// take takes a free slot for a column.
+func (s *stage) take(l *leaf) int {
+	r := &s.rooms[l.variant().number()]
+	i := r.slots[r.taken]
+	r.taken++
+	s.slots[i].maxDef, s.slots[i].maxRep = l.maxDef, l.maxRep
+	return i
 }
 
 // write hands the page in a slot to the library.
@@ -87,6 +129,9 @@ func (s *stage) move(dst *parquet.GenericWriter[any], source []int, n int64) err
 		s.pw.Reset(s.buf)
 		for _, t := range s.slots {
 			t.clear()
+		}
+		for i := range s.rooms {
+			s.rooms[i].taken = 0
 		}
 	}()
 	f, err := parquet.OpenFile(s.buf, s.buf.size, parquet.SkipBloomFilters(true), parquet.FileSchema(s.schema))

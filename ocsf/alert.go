@@ -48,6 +48,8 @@ const (
 )
 
 // Leaf is one value of the alert. Path and Value are valid UTF-8 and live until the alert is parsed again.
+// A mapping never looks at Value itself: it uses Text, Is, Fold or Int, which tell a Trace that it did, or the methods of
+// Object and Event that take a Leaf.
 // The methods of a nil Leaf report that there is no value, so that a mapping need not ask whether a leaf is there.
 type Leaf struct {
 	Path  []byte // dotted: rule.mitre.id

@@ -7,6 +7,10 @@
 // OCSF would not accept and accounts for the leaves. Each leaf ends in an attribute that holds it whole, or in
 // "unmapped" under its own name: nothing is lost, whatever the alert looks like.
 //
+// That is the plain way. A Planner takes a shorter one where it can: what alerts of one shape have in common - nearly
+// everything - it finds out once, by watching the plain way (Trace), and keeps as a Plan. A mapping that is written with the
+// methods of Leaf, Object and draft needs to know nothing of it.
+//
 // The package touches no clock, disk or network.
 package ocsf
 

@@ -76,7 +76,7 @@ type Planner struct {
 const (
 	// maxPlans bounds the memory of a Planner: a plan and what is made of it take some 10 KiB. When there are more, those go
 	// that were not used since the last time.
-	maxPlans  = 1 << 12
+	maxPlans  = 1 << 11
 	maxShapes = 1 << 12
 	// widePlans is how many plans of a shape there may be before only what must be looked at is part of them: it is
 	// cheaper to have the name of a rule in the plan than to carry it along, but not if every alert has its own.
@@ -85,6 +85,8 @@ const (
 	trials = 64
 	// maxPlanned is the most fields an alert may have to be worth a plan.
 	maxPlanned = 1 << 9
+	// maxPlanBytes is the most text a plan may hold: names and values of fields are chosen by whoever writes the logs.
+	maxPlanBytes = 16 << 10
 	// chain is the most plans of one hash. The hash is no secret, so alerts can be made that have the same.
 	chain      = 8
 	seenAlerts = 1 << 13
@@ -241,6 +243,9 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 		plan.ends = append(plan.ends, int32(len(plan.fixed)))
 	}
 	t.settle(plan)
+	if plan.size(a) > maxPlanBytes {
+		return
+	}
 	var err error
 	if plan.Product, err = p.product(ev, t); err != nil {
 		return
@@ -256,6 +261,18 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 	s.plans[hash] = plan
 	s.count++
 	p.plans++
+}
+
+// size is how much text of the alert the plan and what is made of it hold.
+func (p *Plan) size(a *Alert) int {
+	n := len(p.fixed)
+	for i := range a.leaves {
+		n += len(a.leaves[i].Path)
+	}
+	for i := range p.guards {
+		n += len(p.guards[i].same)
+	}
+	return n
 }
 
 func (s *planShape) clear() {

@@ -234,7 +234,7 @@ func TestPlansAreTheMapping(t *testing.T) {
 			for _, raw := range []string{"", "alert", "none"} {
 				t.Run(name+" "+version+" "+raw, func(t *testing.T) {
 					t.Parallel()
-					comparePlans(t, mustClass(t, name, version), Options{RawData: raw, ProductVersion: "4.14.7"}, lines, 60, uint64(len(name)+len(raw)))
+					comparePlans(t, mustClass(t, name, version), Options{RawData: raw, ProductVersion: "4.14.7"}, lines, 25, uint64(len(name)+len(raw)))
 				})
 			}
 		}
@@ -250,6 +250,132 @@ func TestPlansOfTheCorpus(t *testing.T) {
 				t.Parallel()
 				comparePlans(t, mustClass(t, name, version), Options{ProductVersion: "4.14.7"}, lines, 4, 1)
 			})
+		}
+	}
+}
+
+// FuzzPlan: whatever the plans of one alert do to another one, the plain mapping does.
+func FuzzPlan(f *testing.F) {
+	seeds := seedAlerts(f)
+	r := rand.New(rand.NewPCG(1, 1))
+	var lines [][]byte
+	for _, name := range slices.Sorted(maps.Keys(seeds)) {
+		lines = append(lines, seeds[name])
+	}
+	for _, line := range lines {
+		if other := mutateAlert(r, line, lines); len(other) < 4096 {
+			f.Add(line, other)
+		}
+	}
+	classes := []*Class{mustClass(f, "detection_finding", Version130), mustClass(f, "security_finding", Version110)}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		if len(a)+len(b) > 16<<10 {
+			return // long texts are among those of mutateAlert
+		}
+		for _, c := range classes {
+			p := newPlanBench(c, Options{RawData: "alert"})
+			for _, line := range [][]byte{a, a, a, a, b, b, b, b, a} {
+				if err := p.both(line); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+// TestPlanGuards: pairs of alerts of one shape that differ in a value nothing looks at, but not in what that leads to. The plan of
+// the first must not serve the second.
+func TestPlanGuards(t *testing.T) {
+	alert := func(rest string) string {
+		return `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"1","description":"d"},"id":"1.1","manager":{"name":"m"},` + rest + `}`
+	}
+	fim := func(md5, sha1 string) string {
+		return alert(`"syscheck":{"path":"/a/b","md5_after":"` + md5 + `","sha1_after":"` + sha1 + `"}`)
+	}
+	sysmon := func(hashes string) string {
+		return alert(`"data":{"win":{"system":{"providerName":"Microsoft-Windows-Sysmon"},"eventdata":{"image":"C:\\a.exe","processId":"7","hashes":"` + hashes + `"}}}`)
+	}
+	field := func(name, value string) string { return alert(`"data":{"` + name + `":"` + value + `"}`) }
+	const md5, sha1 = "d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+	for name, pair := range map[string][2]string{
+		"two observables become one":     {fim(md5, sha1), fim(sha1, sha1)},
+		"one observable becomes two":     {fim(sha1, sha1), fim(md5, sha1)},
+		"another algorithm":              {sysmon("MD5=" + md5 + ",SHA1=" + sha1), sysmon("SHA1=" + sha1 + ",MD5=" + md5)},
+		"one hash less":                  {sysmon("MD5=" + md5 + ",SHA1=" + sha1), sysmon("MD5=" + md5)},
+		"an empty hash":                  {sysmon("MD5=" + md5 + ",SHA1=" + sha1), sysmon("MD5=,SHA1=" + sha1)},
+		"no address":                     {field("srcip", "192.0.2.1"), field("srcip", "host.example.org")},
+		"an address with a port":         {field("srcip", "192.0.2.1"), field("srcip", "192.0.2.1:80")},
+		"an address to be written anew":  {field("srcip", "2001:db8::1"), field("srcip", "2001:db8:0:0:0:0:0:1")},
+		"an address written as it was":   {field("srcip", "2001:db8:0:0:0:0:0:1"), field("srcip", "2001:db8::1")},
+		"a user without a domain":        {field("srcuser", `D\\u`), field("srcuser", "u")},
+		"no text":                        {field("srcuser", "u"), field("srcuser", "-")},
+		"a port that is none":            {field("srcport", "80"), field("srcport", "80000")},
+		"a number with a zero before it": {field("srcport", "80"), field("srcport", "080")},
+		"another protocol":               {field("protocol", "tcp"), field("protocol", "GET")},
+		"a cut text":                     {field("url", "/a"), field("url", "/"+strings.Repeat("a", 70_000))},
+		"another offset":                 {field("url", "/a"), strings.Replace(field("url", "/a"), "+0100", "+0200", 1)},
+		"too old":                        {field("url", "/a"), strings.Replace(field("url", "/a"), "2026", "1999", 1)},
+		"in the future":                  {field("url", "/a"), strings.Replace(field("url", "/a"), "2026", "2027", 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, version := range Versions() {
+				p := newPlanBench(mustClass(t, "detection_finding", version), Options{})
+				for range 4 {
+					if err := p.both([]byte(pair[0])); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if p.hits != 1 {
+					t.Fatalf("%d of 4 alerts were served by a plan, want the last one", p.hits)
+				}
+				if err := p.both([]byte(pair[1])); err != nil {
+					t.Error(err)
+				}
+				if p.hits != 1 {
+					t.Error("the plan served the other alert as well")
+				}
+			}
+		})
+	}
+}
+
+// TestPlansAreBounded: whoever writes the logs has no say in how much memory plans take.
+func TestPlansAreBounded(t *testing.T) {
+	c := mustClass(t, "detection_finding", Version110)
+	p := newPlanBench(c, Options{})
+	long := strings.Repeat("x", 20_000)
+	for name, line := range map[string]string{
+		"value": `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"` + long + `"},"manager":{"name":"m"}}`,
+		"name":  `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"1"},"data":{"` + long + `":"1"}}`,
+		"hash": `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"1"},"data":{"win":{"system":{"providerName":"Microsoft-Windows-Sysmon"},` +
+			`"eventdata":{"image":"C:\\a.exe","processId":"7","hashes":"` + long + `=1"}}}}`,
+	} {
+		for range 5 {
+			if err := p.both([]byte(line)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p.hits != 0 {
+			t.Errorf("%s: a plan holds a text of %d bytes", name, len(long))
+		}
+	}
+	for i := range 3 * maxPlans { // as many rules, three times each
+		line := fmt.Sprintf(`{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3,"id":"%d"},"manager":{"name":"m"},"data":{"f%d":"1"}}`, i, i%10)
+		for range 4 {
+			if err := p.both([]byte(line)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p.planner.plans > maxPlans {
+			t.Fatalf("%d plans after %d alerts", p.planner.plans, 3*i)
+		}
+	}
+	for i := range 3 * maxShapes {
+		if err := p.both(fmt.Appendf(nil, `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3},"data":{"g%d":"1"}}`, i)); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(p.planner.shapes); n > maxShapes {
+			t.Fatalf("%d shapes", n)
 		}
 	}
 }

@@ -229,15 +229,41 @@ func (b *builder) close(o *object) error {
 }
 
 // size is the largest object's size so far and the size of all of them, an upper estimate.
-func (b *builder) size() (largest, total int64) {
+func (b *builder) size() (largest, total int64) { return b.sizeBy((*lake.Encoder).Size) }
+
+// leastSize is no more than size, and mostSize no less. They cost less, but what becomes of an alert must not depend on them.
+func (b *builder) leastSize() (largest, total int64) {
+	return b.sizeBy(func(e *lake.Encoder) int64 {
+		least, _ := e.SizeBounds()
+		return least
+	})
+}
+
+func (b *builder) mostSize() (largest, total int64) {
+	return b.sizeBy(func(e *lake.Encoder) int64 {
+		_, most := e.SizeBounds()
+		return most
+	})
+}
+
+func (b *builder) sizeBy(size func(e *lake.Encoder) int64) (largest, total int64) {
 	for _, o := range b.objects {
 		n := o.info.Bytes
 		if o.encoder != nil {
-			n = o.encoder.Size()
+			n = size(o.encoder)
 		}
 		largest, total = max(largest, n), total+n
 	}
 	return largest, total
+}
+
+// reaches reports whether the largest object has at least this size, and whether all of them have.
+func (b *builder) reaches(n int64) (largest, total bool) {
+	l, t := b.mostSize()
+	if t >= n {
+		l, t = b.size()
+	}
+	return l >= n, t >= n
 }
 
 // seal closes every object and commits the batch together with the position. On success the builder is empty again and

@@ -12,6 +12,9 @@ import (
 	"wazuh-security-lake/tailer"
 )
 
+// wholeEvents stands for no judges, and each line mapped without plans, as it must be when there is a second copy of the events.
+const wholeEvents = -1
+
 // TestJudgesAgree: lines judged side by side end as they do one after the other: the same batches with the same objects,
 // to the byte, and the same rejects in the same order.
 func TestJudgesAgree(t *testing.T) {
@@ -20,8 +23,12 @@ func TestJudgesAgree(t *testing.T) {
 		Rejects   []spool.Reject
 	}
 	var outcomes []outcome
-	for _, judges := range []int{0, 1, 2, 5, 100} {
-		bubbleOf(t, judges, func(o *relay.Options, _ *spool.Options) {
+	var objects [][]spool.Object
+	for _, judges := range []int{0, 1, 2, 5, 100, wholeEvents} {
+		bubbleOf(t, max(judges, 0), func(o *relay.Options, _ *spool.Options) {
+			if judges == wholeEvents {
+				o.Copy = &relay.CopyTo{Destination: "s3://second", Prefix: "wazuh/ocsf/"}
+			}
 			o.Filter = relay.Filter{Match: relay.Match{Level: 4}}
 			second := source("second", detection(t))
 			second.Match = relay.Match{Agent: []string{"db"}}
@@ -49,8 +56,20 @@ func TestJudgesAgree(t *testing.T) {
 			w.poll()
 			w.ok(w.relay.Flush(w.t.Context()))
 			w.rest()
-			outcomes = append(outcomes, outcome{w.sealed, w.rejects()})
+			var made []spool.Object
+			for _, m := range w.sealed {
+				made = append(made, m.Objects...)
+			}
+			objects = append(objects, made)
+			if judges != wholeEvents { // its manifests tell of the copy
+				outcomes = append(outcomes, outcome{w.sealed, w.rejects()})
+			}
 		})
+	}
+	for i := range objects[1:] {
+		if diff := cmp.Diff(objects[i+1], objects[0]); diff != "" {
+			t.Errorf("objects %d differ (-got +one judge):\n%.3000s", i+1, diff)
+		}
 	}
 	read := int64(0)
 	for _, m := range outcomes[0].Manifests {

@@ -2,7 +2,7 @@
 // the Parquet object of their (source, UTC day), and sealed into one batch whose commit makes the data and the position
 // durable together.
 //
-//	tailer -> filter -> route -> ocsf.Map -> ocsf.Check -> lake.Encoder -> spool commit
+//	tailer -> filter -> route -> ocsf.Planner (map, check) -> lake.Encoder -> spool commit
 //
 // One goroutine does all of it, so that order, counters and position need no lock; with Options.Judges others map for it.
 // Every line that comes in ends in exactly one of shipped, filtered, rejected; until the batch is sealed it is "building"
@@ -274,7 +274,7 @@ func (r *Relay) dueAt() (time.Time, bool) {
 	}
 	wait := r.opt.Interval
 	if r.opt.MinSize > 0 {
-		if _, total := r.build.size(); total < r.opt.MinSize {
+		if _, reached := r.build.reaches(r.opt.MinSize); !reached {
 			wait = max(wait, r.opt.MaxWait)
 		}
 	}
@@ -286,7 +286,7 @@ func (r *Relay) sealIfDue(more bool) error {
 	if r.build.empty() {
 		return nil
 	}
-	if largest, _ := r.build.size(); largest >= r.opt.MaxObjectSize {
+	if reached, _ := r.build.reaches(r.opt.MaxObjectSize); reached {
 		return r.seal("size")
 	}
 	if len(r.build.open) >= maxPartitions {

@@ -41,7 +41,7 @@ type taken struct {
 
 // publish shows the state of the loop, which only the loop itself may look at.
 func (r *Relay) publish() {
-	_, total := r.build.size()
+	_, total := r.build.leastSize()
 	r.stats.mu.Lock()
 	defer r.stats.mu.Unlock()
 	s := &r.stats.last

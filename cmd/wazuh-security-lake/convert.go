@@ -99,12 +99,8 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 	return printSummary(g.std.out, store, lines.read.Load(), time.Since(began), f.json)
 }
 
-const (
-	// concurrentRowGroup is less than the default: two row groups are in memory, one being gathered and one being written.
-	concurrentRowGroup = 10 << 20
-	// convertGarbage is worth a tenth of the processor time, mostly while the heap still grows.
-	convertGarbage = 24 << 20
-)
+// convertGarbage is worth a tenth of the processor time, mostly while the heap still grows.
+const convertGarbage = 24 << 20
 
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
@@ -112,7 +108,7 @@ func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sourc
 	encoder := encoderOptions()
 	judges := runtime.GOMAXPROCS(0) - 1 // a conversion takes the processors there are, the daemon takes one
 	if judges > 0 {
-		encoder.Concurrent, encoder.RowGroupBytes = true, concurrentRowGroup
+		encoder.Concurrent = true
 	}
 	defer boundGarbage(convertGarbage)()
 	reading, cancel := context.WithCancel(ctx)

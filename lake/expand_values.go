@@ -1,0 +1,175 @@
+package lake
+
+import (
+	"slices"
+)
+
+// single reports whether each kind has one value or none in the column at hand.
+func (x *expander) single() bool {
+	for _, h := range x.hits {
+		if h.values.to-h.values.from > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// list lists the values by kind.
+func (x *expander) list() {
+	clear(x.values)
+	for _, h := range x.hits {
+		x.values[h.kind] = x.patterns[h.kind].values[h.values.from:h.values.to]
+	}
+}
+
+// addNumbers adds the numbers of each row.
+func (x *expander) addNumbers(c *column) {
+	if !x.single() {
+		x.list()
+		for i, kind := range x.of {
+			for _, v := range x.values[kind] {
+				if v < 0 {
+					c.nums = append(c.nums, x.patterns[kind].consts[constant(v)])
+				} else {
+					c.nums = append(c.nums, x.nums[x.rows[i].nums+v])
+				}
+			}
+		}
+		return
+	}
+	clear(x.source)
+	variables := len(x.nums)
+	for _, h := range x.hits {
+		p := x.patterns[h.kind]
+		if v := p.values[h.values.from]; v < 0 {
+			x.source[h.kind] = source{int32(len(x.nums)), 0, 1}
+			x.nums = append(x.nums, p.consts[constant(v)])
+		} else {
+			x.source[h.kind] = source{v, -1, 1}
+		}
+	}
+	n := len(c.nums)
+	c.nums = slices.Grow(c.nums, len(x.of))[:n+len(x.of)]
+	for i, kind := range x.of {
+		s := &x.source[kind]
+		c.nums[n] = x.nums[s.base+x.rows[i].nums&s.mask]
+		n += int(s.values)
+	}
+	c.nums = c.nums[:n]
+	x.nums = x.nums[:variables]
+}
+
+// addSpelled adds the texts of each row to a column that is PLAIN.
+func (x *expander) addSpelled(c *column) {
+	x.list()
+	for i, kind := range x.of {
+		for _, v := range x.values[kind] {
+			start := len(c.arena)
+			if v < 0 {
+				c.arena = append(c.arena, x.patterns[kind].plain(constant(v))...)
+			} else {
+				t := &x.texts[x.rows[i].texts+v]
+				c.arena = appendPlain(c.arena, x.arena[t.from:t.to])
+			}
+			c.longest = max(c.longest, len(c.arena)-start-lengthBytes)
+			c.refs = append(c.refs, int32(len(c.arena)))
+		}
+	}
+}
+
+// A code is the number of a word, or noValue, or below that a variable.
+const noValue = -1
+
+func variable(n int32) int32 { return noValue - 1 - n }
+
+// isValue is 1 for a code other than noValue, once variables are looked up.
+func isValue(code int32) int { return int(^uint32(code) >> 31) }
+
+// code returns that of the one value of a hit; ok is false for a constant text that was not looked up yet.
+func (x *expander) code(h hit) (code int32, ok bool) {
+	v := x.patterns[h.kind].values[h.values.from]
+	if v >= 0 {
+		return variable(v), true
+	}
+	ref := x.group.likeness.refs[x.group.likeness.alike[x.kinds[h.kind]].refs+constant(v)]
+	return ref, ref != noRef
+}
+
+// addCoded adds the texts of each row to a column with a dictionary.
+func (x *expander) addCoded(c *column) {
+	constants := true
+	for i := range x.codes {
+		x.codes[i] = noValue
+	}
+	if !x.single() {
+		x.addCodedLists(c)
+		return
+	}
+	for _, h := range x.hits {
+		code, ok := x.code(h)
+		if !ok { // the first row decides when it gets its number
+			x.addCodedLists(c)
+			return
+		}
+		x.codes[h.kind] = code
+		constants = constants && code >= 0
+	}
+	n := len(c.refs)
+	c.refs = slices.Grow(c.refs, len(x.of))[:n+len(x.of)]
+	if constants {
+		for _, kind := range x.of {
+			code := x.codes[kind]
+			c.refs[n] = code
+			n += isValue(code)
+		}
+		c.refs = c.refs[:n]
+		return
+	}
+	for i, kind := range x.of {
+		code := x.codes[kind]
+		if code < noValue {
+			t := &x.texts[x.rows[i].texts+variable(code)]
+			code = x.number(c, i, t.hash, x.arena[t.from:t.to])
+		}
+		c.refs[n] = code
+		n += isValue(code)
+	}
+	c.refs = c.refs[:n]
+}
+
+// addCodedLists is addCoded for any number of texts in a row, looked up or not.
+func (x *expander) addCodedLists(c *column) {
+	x.list()
+	for i, kind := range x.of {
+		for _, v := range x.values[kind] {
+			if v >= 0 {
+				t := &x.texts[x.rows[i].texts+v]
+				c.refs = append(c.refs, x.number(c, i, t.hash, x.arena[t.from:t.to]))
+			} else {
+				c.refs = append(c.refs, x.word(c, i, v))
+			}
+		}
+	}
+}
+
+// word returns the number of a constant text.
+func (x *expander) word(c *column, i int, v int32) int32 {
+	a := &x.group.likeness.alike[x.kinds[x.of[i]]]
+	ref := &x.group.likeness.refs[a.refs+constant(v)]
+	if *ref == noRef {
+		text := a.p.plain(constant(v))[lengthBytes:]
+		*ref = x.number(c, i, x.seeds.hash(text), text)
+	}
+	return *ref
+}
+
+// number looks a text of row i of the batch up in the dictionary of c.
+func (x *expander) number(c *column, i int, hash uint32, text []byte) int32 {
+	before := len(c.words.ends)
+	ref := c.words.find(hash, text)
+	if len(c.words.ends) > before {
+		x.group.rows[x.first+i].bytes += wordCost + int64(len(text))
+		x.group.buffered += wordCost + int64(len(text))
+	}
+	return ref
+}
