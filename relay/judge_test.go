@@ -12,7 +12,7 @@ import (
 	"wazuh-security-lake/tailer"
 )
 
-// wholeEvents stands for no judges, and each line mapped without plans, as it must be when there is a second copy of the events.
+// wholeEvents stands for no judges beside and a relay that maps each line without plans, as it must when there is a second copy of the events.
 const wholeEvents = -1
 
 // TestJudgesAgree: lines judged side by side end as they do one after the other: the same batches with the same objects,
