@@ -29,6 +29,7 @@ func BenchmarkParse(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	perSecond(b)
 }
 
 func BenchmarkMap(b *testing.B) {
@@ -50,8 +51,51 @@ func BenchmarkMap(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			perSecond(b)
 		})
 	}
+}
+
+// BenchmarkPlan maps alerts that have a plan.
+func BenchmarkPlan(b *testing.B) {
+	lines, size := benchLines(b)
+	c := mustClass(b, "detection_finding", Version110)
+	p, ev := NewPlanner(NewMapper(c, Options{}), func(*Event, *Trace) (any, error) { return nil, nil }), NewEvent(c)
+	shapes, v := new(Shapes), new(Variables)
+	var alerts []*Alert
+	for _, line := range lines {
+		a := new(Alert)
+		a.Share(shapes)
+		if err := a.Parse(line); err != nil {
+			b.Fatal(err)
+		}
+		for range 3 { // a plan is made of what comes again
+			if !p.Find(a, corpusNow, v) {
+				if err := p.Map(a, corpusNow, ev); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		if p.Find(a, corpusNow, v) {
+			alerts = append(alerts, a)
+		}
+	}
+	if len(alerts) < len(lines)/2 {
+		b.Fatalf("%d of %d alerts have a plan", len(alerts), len(lines))
+	}
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if !p.Find(alerts[i%len(alerts)], corpusNow, v) {
+			b.Fatal("no plan")
+		}
+	}
+	perSecond(b)
+}
+
+// perSecond reports how many alerts a second the loop has done.
+func perSecond(b *testing.B) {
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "alerts/s")
 }
 
 // BenchmarkCorpus is what happens to a line before it is encoded, stage upon stage, on the real alerts.
@@ -81,6 +125,7 @@ func BenchmarkCorpus(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			perSecond(b)
 		})
 	}
 }

@@ -169,7 +169,7 @@ func source(name string, c *ocsf.Class) *relay.Source {
 // several judges, and row groups written beside. change may adapt its options first.
 func bubble(t *testing.T, change func(*relay.Options, *spool.Options), test func(w *world)) {
 	t.Helper()
-	t.Run("one goroutine", func(t *testing.T) { bubbleOf(t, 1, change, test) })
+	t.Run("one goroutine", func(t *testing.T) { bubbleOf(t, 0, change, test) })
 	t.Run("several", func(t *testing.T) { bubbleOf(t, 3, change, test) })
 }
 
