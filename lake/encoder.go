@@ -70,7 +70,7 @@ const (
 // Encoder writes the events of one object as Parquet to an io.Writer.
 //
 // Events are gathered per column and written as a row group when their uncompressed size reaches a budget:
-// Options.RowGroupBytes at first, then a quarter of what the object holds already, at most twice
+// Options.RowGroupBytes at first, then half of what the object holds already, at most twice
 // RowGroupBytes, or before the dictionary of a column could outgrow its page. Memory is bounded by that budget, with
 // Options.Concurrent twice, plus about a third for pages and the compressed row group. Rows are sorted by time, stably,
 // inside a row group, and no row group begins before the previous one ended (ErrOlder), so the object is sorted as a
@@ -237,7 +237,7 @@ func (e *Encoder) Write(ev *ocsf.Event) error {
 
 // budget is the uncompressed size at which the next row group is written.
 func (e *Encoder) budget() int64 {
-	return min(max(e.opt.RowGroupBytes, e.written/4), rowGroupGrowth*e.opt.RowGroupBytes)
+	return min(max(e.opt.RowGroupBytes, e.written/2), rowGroupGrowth*e.opt.RowGroupBytes)
 }
 
 // SetMetadata sets a key-value pair of the footer; it counts until Close.

@@ -337,8 +337,9 @@ func floatBounds(nums []int64) (least, most parquet.Value, ok bool) {
 const (
 	// pageBytes is the most that a page has, of several rows: 1 MB less what its frame may take.
 	pageBytes = 960_000
-	// pageRows is as parquet-mr has it: the unit that a reader with a page index skips.
-	pageRows = 20_000
+	// pageRows is the most rows of a page, the unit that a reader with a page index skips. parquet-mr has 20,000; but a row
+	// group has hardly more, and each page has tables of its own to be decoded with.
+	pageRows = 50_000
 )
 
 // cutter cuts a column into pages of whole rows, each as large as it may be.
