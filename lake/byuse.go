@@ -8,16 +8,16 @@ type byUse struct {
 	counts []int32 // by word
 	ranks  []int32 // by word, its new number
 	words  []int32 // by new number, the word
-	refs   []int32
+	ends   []int32
 	texts  []byte
 }
 
 // manyWords are more than a byte can number.
 const manyWords = 1 << 8
 
-// order returns the first n words of d in that order, as a dictionary page has them, and refs with the new numbers. Both are
-// valid until the next call.
-func (b *byUse) order(d *dictionary, refs []int32, n int) (texts []byte, ranked []int32) {
+// order brings the first n words of d, and refs to them, into that order, in place: the library writes the dictionary last,
+// when the memory here is another column's. Nothing can be looked up in d afterwards.
+func (b *byUse) order(d *dictionary, refs []int32, n int) {
 	b.counts, b.ranks, b.words = sized(b.counts, n), sized(b.ranks, n), sized(b.words, n)
 	clear(b.counts)
 	for _, r := range refs {
@@ -38,14 +38,16 @@ func (b *byUse) order(d *dictionary, refs []int32, n int) (texts []byte, ranked 
 		b.words[next[power]] = int32(word)
 		next[power]++
 	}
-	b.texts, b.refs = shrink(b.texts), shrink(b.refs)
+	b.texts, b.ends = shrink(b.texts), b.ends[:0]
 	for _, word := range b.words {
 		b.texts = append(b.texts, d.plain(word)...)
+		b.ends = append(b.ends, int32(len(b.texts)))
 	}
-	for _, r := range refs {
-		b.refs = append(b.refs, b.ranks[r])
+	copy(d.arena, b.texts)
+	copy(d.ends, b.ends)
+	for i, r := range refs {
+		refs[i] = b.ranks[r]
 	}
-	return b.texts, b.refs
 }
 
 // sized is s with n elements, whatever they are.

@@ -1,7 +1,6 @@
 package lake
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -20,19 +19,19 @@ func TestByUse(t *testing.T) {
 		}
 		extra := d.number(&s, []byte("not used"))
 		n := int(extra) + 1
-		texts, ranked := b.order(&d, refs, n)
-		var at [][]byte
-		for rest := texts; len(rest) > 0; {
-			size := lengthBytes + int(rest[0])
-			at, rest = append(at, rest[:size]), rest[size:]
+		var want []string
+		for _, ref := range refs {
+			want = append(want, string(d.text(ref)))
 		}
-		if len(at) != n || len(ranked) != len(refs) {
-			t.Fatalf("%d words and %d numbers instead of %d and %d", len(at), len(ranked), n, len(refs))
+		size := d.size()
+		b.order(&d, refs, n)
+		if d.size() != size || len(d.ends) != n || int(d.ends[n-1]) != size {
+			t.Fatalf("%d words of %d bytes instead of %d of %d", len(d.ends), d.size(), n, size)
 		}
 		counts := make([]int, n)
-		for i, ref := range ranked {
-			if !bytes.Equal(at[ref], d.plain(refs[i])) {
-				t.Fatalf("number %d names %q instead of %q", ref, at[ref], d.plain(refs[i]))
+		for i, ref := range refs {
+			if string(d.text(ref)) != want[i] {
+				t.Fatalf("number %d names %q instead of %q", ref, d.text(ref), want[i])
 			}
 			counts[ref]++
 		}

@@ -73,7 +73,6 @@ type press struct {
 	places  []place
 	sorted  column // the column at hand by time
 	refs    []int32
-	written []int32 // the numbers of words of the column at hand as they are written
 	byUse   byUse
 	used    []bool // words in the page at hand
 }
@@ -211,10 +210,10 @@ func (p *press) column(c *column, levels *stream, slot int, g *group, n int) err
 				t.words.n = max(t.words.n, int(r)+1)
 			}
 		}
-		t.words.texts, p.written = c.words.first(t.words.n), c.refs[:values]
 		if t.words.n > manyWords {
-			t.words.texts, p.written = p.byUse.order(&c.words, p.written, t.words.n)
+			p.byUse.order(&c.words, c.refs[:values], t.words.n)
 		}
+		t.words.texts = c.words.first(t.words.n)
 		p.bounds += textBounds(c.words.longest)
 	case t.coded:
 		t.words.nums, p.refs = p.numbers.index(c.nums[:values], t.words.nums[:0], p.refs[:0])
@@ -259,7 +258,7 @@ func (p *press) page(t *slot, c *column, cut *cutter) {
 		}
 		t.page.min, t.page.max, t.page.bounds = numberBounds(c.kind, c.nums[from:to])
 	case c.coded():
-		t.page.refs = p.written[from:to]
+		t.page.refs = c.refs[from:to]
 		least, most := p.wordBounds(&c.words, c.refs[from:to])
 		t.page.min, t.page.max, t.page.bounds = parquet.ByteArrayValue(least), parquet.ByteArrayValue(most), true
 	default:
