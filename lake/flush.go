@@ -340,7 +340,7 @@ func floatBounds(nums []int64) (least, most parquet.Value, ok bool) {
 
 const (
 	// pageBytes is the most that a page has, of several rows: 1 MB less what its frame may take.
-	pageBytes = 960_000
+	pageBytes = 995_000
 	// pageRows is the most rows of a page, the unit that a reader with a page index skips. parquet-mr has 20,000; but a row
 	// group has hardly more, and each page has tables of its own to be decoded with.
 	pageRows = 50_000

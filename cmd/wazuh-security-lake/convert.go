@@ -105,11 +105,11 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 
 // convertRowGroup is more than the default: a conversion has one object at a time to itself, and files of larger row groups
 // are smaller.
-const convertRowGroup = 25 << 20
+const convertRowGroup = 24 << 20
 
 // convertMemory is what a conversion may take beside the program itself: near it garbage is collected sooner. It is a soft
 // limit, nothing fails beyond it.
-const convertMemory = 138 << 20
+const convertMemory = 136 << 20
 
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
