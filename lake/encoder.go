@@ -36,13 +36,13 @@ func (l Level) zstd() zstd.EncoderLevel {
 // Options are the choices of an Encoder. The zero Options are good.
 type Options struct {
 	Level Level
-	// RowGroupBytes is the uncompressed size at which the first row groups of an object are written (default 24 MiB).
+	// RowGroupBytes is the uncompressed size at which the first row groups of an object are written (default 16 MiB).
 	// It bounds the encoder's memory: see Encoder.
 	RowGroupBytes int64
 	// Metadata are key-value pairs of the footer known from the start.
 	Metadata map[string]string
-	// Concurrent has row groups written by a goroutine beside the caller, who gathers the next one meanwhile. It takes
-	// the memory of a second row group. The bytes of an object are the same; how large Size says it will be is not.
+	// Concurrent has row groups written by a goroutine beside the caller, who gathers up to a quarter of the next one
+	// meanwhile. It takes that much more memory. The bytes of an object are the same; how large Size says it will be is not.
 	Concurrent bool
 	// Presses are shared with other encoders; nil: the encoder has its own.
 	Presses *Presses
@@ -52,7 +52,7 @@ type Options struct {
 
 const (
 	toolName             = "wazuh-security-lake"
-	defaultRowGroupBytes = 24 << 20
+	defaultRowGroupBytes = 16 << 20
 	// rowGroupGrowth is the largest multiple of RowGroupBytes that the budget of a row group grows to. The footer
 	// has an entry per column and row group: an object of 256 MiB in equal row groups of that size would carry some
 	// megabytes of footer that every query reads first.
@@ -70,9 +70,9 @@ const (
 // Encoder writes the events of one object as Parquet to an io.Writer.
 //
 // Events are gathered per column and written as a row group when their uncompressed size reaches a budget:
-// Options.RowGroupBytes at first, then a quarter of what the object holds already, at most twice
+// Options.RowGroupBytes at first, then half of what the object holds already, at most twice
 // RowGroupBytes, or before the dictionary of a column could outgrow its page. Memory is bounded by that budget, with
-// Options.Concurrent twice, plus about a third for pages and the compressed row group. Rows are sorted by time, stably,
+// Options.Concurrent a quarter more, plus about a third for pages and the compressed row group. Rows are sorted by time, stably,
 // inside a row group, and no row group begins before the previous one ended (ErrOlder), so the object is sorted as a
 // whole and says so (sorting_columns). The rows of the last two seconds stay back for the next row group, for the times
 // of a log are not in strict order: only a row older than that is ErrOlder.
@@ -255,7 +255,7 @@ func (e *Encoder) flushIfDue() error {
 
 // budget is the uncompressed size at which the next row group is written.
 func (e *Encoder) budget() int64 {
-	return min(max(e.opt.RowGroupBytes, e.written/4), rowGroupGrowth*e.opt.RowGroupBytes)
+	return min(max(e.opt.RowGroupBytes, e.written/2), rowGroupGrowth*e.opt.RowGroupBytes)
 }
 
 // SetMetadata sets a key-value pair of the footer; it counts until Close.

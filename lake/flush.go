@@ -73,6 +73,7 @@ type press struct {
 	places  []place
 	sorted  column // the column at hand by time
 	refs    []int32
+	byUse   byUse
 	used    []bool // words in the page at hand
 }
 
@@ -209,6 +210,9 @@ func (p *press) column(c *column, levels *stream, slot int, g *group, n int) err
 				t.words.n = max(t.words.n, int(r)+1)
 			}
 		}
+		if t.words.n > manyWords {
+			p.byUse.order(&c.words, c.refs[:values], t.words.n)
+		}
 		t.words.texts = c.words.first(t.words.n)
 		p.bounds += textBounds(c.words.longest)
 	case t.coded:
@@ -336,9 +340,10 @@ func floatBounds(nums []int64) (least, most parquet.Value, ok bool) {
 
 const (
 	// pageBytes is the most that a page has, of several rows: 1 MB less what its frame may take.
-	pageBytes = 960_000
-	// pageRows is as parquet-mr has it: the unit that a reader with a page index skips.
-	pageRows = 20_000
+	pageBytes = 995_000
+	// pageRows is the most rows of a page, the unit that a reader with a page index skips. parquet-mr has 20,000; but a row
+	// group has hardly more, and each page has tables of its own to be decoded with.
+	pageRows = 50_000
 )
 
 // cutter cuts a column into pages of whole rows, each as large as it may be.

@@ -85,10 +85,11 @@ func (e *Encoder) wait() {
 
 // reclaim looks whether the row group that is being written is done. If so the one that is being gathered, still small,
 // moves to where the memory is, and what it had so far is left for the next: so there never are two row groups of full
-// size. It waits for that when the one being gathered has half of its size. Nothing else is taken note of here, because
+// size. It waits for that when the one being gathered has a quarter of its size: the writing takes less time than
+// that. Nothing else is taken note of here, because
 // what Size says must not depend on how fast the writing is.
 func (e *Encoder) reclaim() {
-	if e.buffered < e.budget()/2 {
+	if e.buffered < e.budget()/4 {
 		select {
 		case err := <-e.writing:
 			e.writing <- err // for wait; the channel has room for it

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sort"
 	"strings"
 	"text/tabwriter"
@@ -88,6 +89,9 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 		return err
 	}
 	defer store.remove()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(convertMemory))
+	}
 	lines := newFileLines(files, g.std.in)
 	began := time.Now()
 	stopProgress := showProgress(ctx, g.std.err, lines, files)
@@ -99,17 +103,24 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 	return printSummary(g.std.out, store, lines.read.Load(), time.Since(began), f.json)
 }
 
-// convertGarbage is worth a tenth of the processor time, mostly while the heap still grows.
-const convertGarbage = 24 << 20
+const (
+	// convertRowGroup is more than the default: a conversion has one object at a time to itself, and files of larger row
+	// groups are smaller.
+	convertRowGroup = 24 << 20
+	// convertMemory is what a conversion may take beside the program itself: near it garbage is collected sooner. It is a
+	// soft limit, nothing fails beyond it.
+	convertMemory = 136 << 20
+	// convertGarbage is worth a tenth of the processor time, mostly while the heap still grows.
+	convertGarbage = 24 << 20
+)
 
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
 	d := config.Default()
 	encoder := encoderOptions()
+	encoder.RowGroupBytes = convertRowGroup
 	judges := runtime.GOMAXPROCS(0) - 1 // a conversion takes the processors there are, the daemon takes one
-	if judges > 0 {
-		encoder.Concurrent = true
-	}
+	encoder.Concurrent = judges > 0
 	defer boundGarbage(convertGarbage)()
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -30,7 +30,7 @@ const (
 	// memoryBase is the program itself, the reader, the mapping and the queue.
 	memoryBase = 96 << 20
 	// smallGroup and largeGroup are the first and the largest budget of a row group, see lake.Encoder: it grows with the
-	// object, to a quarter of it.
+	// object, to half of it.
 	smallGroup, largeGroup = 16 << 20, 64 << 20
 	// perUpload is what one upload under way needs beside the file it is read from.
 	perUpload = 4 << 20
