@@ -32,6 +32,8 @@ type Alert struct {
 	irregular bool
 	// repeats is set when a leaf's path stood there before, or is empty: keys of unmapped may then be alike.
 	repeats bool
+	// spliced is set when the line was read from the middle.
+	spliced bool
 	appends bool // see Append
 }
 
@@ -62,6 +64,7 @@ type Leaf struct {
 	first   int32 // of an array that was read: its first element in Alert.arrays, + 1
 	count   int32 // how many elements of it are there
 	node    int32 // of its path
+	at      int32 // where its value begins in the line
 }
 
 // look notes what was looked at in a value: what a plan of the mapping depends on. It is kept for every alert, because that
@@ -103,11 +106,7 @@ func (a *Alert) Share(s *Shapes) { a.shapes = s }
 // the leaf "spliced_prefix".
 // The error is a *MapError; the alert is empty then.
 func (a *Alert) Parse(line []byte) error {
-	if a.appends {
-		a.others = len(a.text)
-	}
-	a.reset(len(line))
-	a.line = line
+	a.begin(line)
 	err := a.scan(a.line)
 	if err == nil {
 		return nil
@@ -115,7 +114,8 @@ func (a *Alert) Parse(line []byte) error {
 	if i := bytes.LastIndex(a.line, splicePoint); i > 0 && errors.Is(err, errNotObject) {
 		a.reset(len(line))
 		if a.scan(a.line[i:]) == nil {
-			if err = a.add(a.tree.node(0, true, []byte("spliced_prefix")), LeafText, a.validText(a.line[:i])); err == nil {
+			if err = a.add(a.tree.node(0, true, []byte("spliced_prefix")), LeafText, a.validText(a.line[:i]), 0); err == nil {
+				a.spliced = true
 				return nil
 			}
 		}
@@ -125,6 +125,15 @@ func (a *Alert) Parse(line []byte) error {
 		return &MapError{Reason: ReasonInvalidEvent, Detail: err.Error()}
 	}
 	return &MapError{Reason: ReasonNotJSON, Detail: err.Error()}
+}
+
+// begin forgets the line before.
+func (a *Alert) begin(line []byte) {
+	if a.appends {
+		a.others = len(a.text)
+	}
+	a.reset(len(line))
+	a.line = line
 }
 
 // Append makes the alert leave the texts of earlier ones alone: until Appended, what an event, or its Variables, took from it
@@ -150,7 +159,7 @@ func (a *Alert) reset(size int) {
 	}
 	a.text, a.leaves, a.arrays, a.objects = a.text[:a.others], a.leaves[:0], a.arrays[:0], a.objects[:0]
 	a.sections = a.sections[:0]
-	a.irregular, a.repeats = false, false
+	a.irregular, a.repeats, a.spliced = false, false, false
 	if a.shapes == nil {
 		a.shapes = new(Shapes)
 	}

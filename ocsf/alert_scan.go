@@ -66,7 +66,7 @@ func (s *scanner) object(depth int, node int32) error {
 		if depth == 0 {
 			return nil
 		}
-		return s.a.add(node, LeafEmpty, emptyObject)
+		return s.a.add(node, LeafEmpty, emptyObject, s.pos)
 	}
 	a, last := s.a, int32(0) // member
 	for {
@@ -173,11 +173,12 @@ func (s *scanner) value(depth int, node int32) error {
 	kind := LeafKind(0)
 	switch c := s.next(); {
 	case c == '"':
+		start = s.pos
 		text, ok := s.string()
 		if !ok {
 			return errNotObject
 		}
-		return s.a.add(node, LeafText, text)
+		return s.a.add(node, LeafText, text, start)
 	case c == '{' && depth < maxObjectDepth && len(s.a.tree.nodes[node].path) <= maxPrefix:
 		at := s.a.place(node)
 		if at.objectIn == s.a.epoch || at.leafIn == s.a.epoch {
@@ -189,7 +190,7 @@ func (s *scanner) value(depth int, node int32) error {
 	case c == '{' || c == '[':
 		start = s.pos
 		if first := len(s.a.arrays); s.texts() {
-			err := s.a.add(node, LeafJSON, s.src[start:s.pos])
+			err := s.a.add(node, LeafJSON, s.src[start:s.pos], start)
 			if err == nil {
 				l := &s.a.leaves[len(s.a.leaves)-1]
 				l.scalars, l.first, l.count = true, int32(first)+1, int32(len(s.a.arrays)-first)
@@ -199,7 +200,7 @@ func (s *scanner) value(depth int, node int32) error {
 		if !s.skip(maxNesting - depth) {
 			return errNotObject
 		}
-		return s.a.add(node, LeafJSON, s.a.validText(s.src[start:s.pos]))
+		return s.a.add(node, LeafJSON, s.a.validText(s.src[start:s.pos]), start)
 	case c == 't':
 		kind = LeafBool
 		start = s.literal("true")
@@ -216,7 +217,7 @@ func (s *scanner) value(depth int, node int32) error {
 	if start < 0 {
 		return errNotObject
 	}
-	return s.a.add(node, kind, s.src[start:s.pos])
+	return s.a.add(node, kind, s.src[start:s.pos], start)
 }
 
 // place returns where the alert has the path of a node.
@@ -227,8 +228,8 @@ func (a *Alert) place(node int32) *pathPlace {
 	return &a.places[node]
 }
 
-// add appends a leaf at a path. The value must outlive the scan.
-func (a *Alert) add(node int32, kind LeafKind, value []byte) error {
+// add appends a leaf at a path, whose value begins at at. The value must outlive the scan.
+func (a *Alert) add(node int32, kind LeafKind, value []byte, at int) error {
 	n := len(a.leaves)
 	if n == maxLeaves {
 		return errTooMany
@@ -240,16 +241,16 @@ func (a *Alert) add(node int32, kind LeafKind, value []byte) error {
 	a.leaves = a.leaves[:n+1]
 	l := &a.leaves[n]
 	l.Path, l.Value, l.Index, l.Kind, l.node = a.tree.nodes[node].path, value, int32(n), kind, node
-	l.scalars, l.looked, l.first, l.count = false, 0, 0, 0
+	l.scalars, l.looked, l.first, l.count, l.at = false, 0, 0, 0, int32(at)
 	if len(l.Path) == 0 {
 		a.repeats = true // see unmapped
 	}
-	switch at := a.place(node); {
-	case at.leafIn == a.epoch:
+	switch place := a.place(node); {
+	case place.leafIn == a.epoch:
 		a.irregular, a.repeats = true, true
 	default:
-		at.leafIn, at.leaf = a.epoch, int32(n)
-		if kind != LeafEmpty && at.objectIn == a.epoch {
+		place.leafIn, place.leaf = a.epoch, int32(n)
+		if kind != LeafEmpty && place.objectIn == a.epoch {
 			a.irregular = true
 		}
 	}

@@ -30,6 +30,9 @@ type Plan struct {
 	asked   int // of the first so many sources guards ask
 	guards  []guard
 	numbers []number
+	stencil *stencil // nil: there is none
+	stamp   int32    // the leaf of the timestamp
+	shape   *planShape
 	next    *Plan // of the same hash
 	used    bool  // since the last sweep
 }
@@ -69,6 +72,7 @@ type Planner struct {
 	// Of the alert at hand: its shape, if there was one like it, and the hashes of its shape and its values.
 	found       *planShape
 	hash, value uint64
+	recent      recent
 	// seen are such pairs of hashes, each where its last bits say: only what comes again is worth a plan.
 	seen [seenAlerts]uint64
 }
@@ -106,19 +110,52 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 	}
 	if p.tree != a.tree {
 		p.tree, p.plans, p.shapes = a.tree, 0, make(map[uint64]*planShape)
+		p.recent = recent{}
 	}
 	p.hash = shapeHash(a)
 	s := p.shapes[p.hash]
 	if s == nil || !s.fits(a) {
 		return false
 	}
+	at := p.recent.of(a.line)
 	p.found, p.value = s, s.valueHash(a.leaves)
 	for plan := s.plans[p.value]; plan != nil; plan = plan.next {
 		if plan.holds(s, a.leaves) && p.m.replay(plan, a, now, v) {
 			s.hits++
 			plan.used = true
+			if at != nil && plan.stencil != nil {
+				p.recent.first(at, plan)
+			}
 			return true
 		}
+	}
+	return false
+}
+
+// Recognize is Parse and Find at once for a line that fits one that was mapped lately. Where it reports false, a must be parsed;
+// where it reports true, a has its leaves, but finds none by its path.
+func (p *Planner) Recognize(a *Alert, line []byte, now time.Time, v *Variables) bool {
+	at := p.recent.of(line)
+	if at == nil || at[0] == nil || p.tree != a.tree {
+		return false
+	}
+	a.begin(line)
+	if p.tree != a.tree {
+		return false
+	}
+	before := len(a.text)
+	for _, plan := range at {
+		if plan == nil {
+			break
+		}
+		var ok bool
+		if p.recent.values, ok = plan.stencil.read(a, line, p.recent.values); ok && p.m.replay(plan, a, now, v) {
+			plan.shape.hits++
+			plan.used = true
+			p.recent.first(at, plan)
+			return true
+		}
+		a.text = a.text[:before]
 	}
 	return false
 }
@@ -184,7 +221,7 @@ func (p *Planner) meet(a *Alert) {
 
 // sweep makes room for plans.
 func (p *Planner) sweep() {
-	p.plans = 0
+	p.plans, p.recent = 0, recent{}
 	for _, s := range p.shapes {
 		s.count = 0
 		for hash, plan := range s.plans {
@@ -237,7 +274,7 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 		s.fixed = fixed
 		s.clear()
 	}
-	plan := &Plan{offset: p.m.d.offset}
+	plan := &Plan{offset: p.m.d.offset, stamp: a.Leaf("timestamp").Index, shape: s}
 	for _, i := range fixed {
 		plan.fixed = append(plan.fixed, a.leaves[i].Value...)
 		plan.ends = append(plan.ends, int32(len(plan.fixed)))
@@ -250,6 +287,7 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 	if plan.Product, err = p.product(ev, t); err != nil {
 		return
 	}
+	plan.stencil = newStencil(a, fixed, plan.fixed, plan.ends)
 	hash := s.valueHash(a.leaves)
 	n := 0
 	for other := s.plans[hash]; other != nil; other = other.next {

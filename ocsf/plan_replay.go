@@ -7,7 +7,7 @@ import (
 
 // replay fills v from an alert for which plan may hold, and reports whether it does.
 func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool {
-	ms, offset, ok := parseTime(a.Leaf("timestamp").text(), true)
+	ms, offset, ok := parseTime(a.leaves[plan.stamp].text(), true)
 	if !ok || offset != plan.offset || ms < earliest.UnixMilli() || ms > now.Add(maxAhead).UnixMilli() {
 		return false
 	}

@@ -24,6 +24,7 @@ type fate struct {
 type judge struct {
 	opt      *Options
 	planners []*ocsf.Planner // by source
+	direct   bool            // nothing is asked of an alert before it is mapped
 	shapes   ocsf.Shapes
 	alert    ocsf.Alert // being judged: one for all, so that what is looked up in it stays in the processor's cache
 }
@@ -31,6 +32,7 @@ type judge struct {
 func newJudge(opt *Options) *judge {
 	j := &judge{opt: opt}
 	j.alert.Share(&j.shapes)
+	j.direct = opt.Filter.Match.IsZero() && opt.Filter.Exclude.IsZero() && opt.Sources[0].Match.IsZero() && opt.Copy == nil
 	for _, s := range opt.Sources {
 		patterns, err := lake.NewPatterns(s.Class) // an error is that of the first encoder, too: there is nothing to plan for
 		j.planners = append(j.planners, ocsf.NewPlanner(ocsf.NewMapper(s.Class, s.Mapping), func(ev *ocsf.Event, t *ocsf.Trace) (any, error) {
@@ -91,10 +93,13 @@ const keptText = 256 << 10
 // decide maps a line and checks the event. The papers must be open. The line must stay as it is, and they must not be opened
 // again, for as long as the fate is used.
 func (j *judge) decide(line []byte, now time.Time, p *papers) fate {
+	values := p.variables()
+	if j.direct && j.planners[0].Recognize(&j.alert, line, now, values) {
+		return j.planned(0, values)
+	}
 	if err := j.alert.Parse(line); err != nil {
 		return fate{err: err}
 	}
-	values := p.variables()
 	if reason, ok := j.opt.Filter.Ships(&j.alert); !ok {
 		return fate{filtered: reason}
 	}
@@ -102,27 +107,34 @@ func (j *judge) decide(line []byte, now time.Time, p *papers) fate {
 		if !s.Match.Alert(&j.alert) {
 			continue
 		}
-		f := fate{source: s}
 		// The second copy is written from whole events.
 		if j.opt.Copy == nil && j.planners[i].Find(&j.alert, now, values) {
-			f.time, f.values, f.pattern = values.Time, values, values.Plan.Product.(*lake.Pattern)
-		} else {
-			event := p.event(j.opt.Sources, i)
-			err := j.planners[i].Map(&j.alert, now, event)
-			if errors.Is(err, ocsf.ErrOtherClass) {
-				continue
-			}
-			if err != nil {
-				return fate{err: err}
-			}
-			f.time, f.event = event.Time, event
-			p.used[i]++
+			return j.planned(i, values)
 		}
-		if j.opt.Skip != nil && j.opt.Skip(s.Name, lake.DateOf(f.time)) {
-			return fate{filtered: "delivered_before"}
+		event := p.event(j.opt.Sources, i)
+		err := j.planners[i].Map(&j.alert, now, event)
+		if errors.Is(err, ocsf.ErrOtherClass) {
+			continue
 		}
-		return f
+		if err != nil {
+			return fate{err: err}
+		}
+		p.used[i]++
+		return j.unless(fate{source: s, time: event.Time, event: event})
 	}
 	// Only a conversion to a class for special alerts gets here: a daemon's last source takes everything.
 	return fate{filtered: "other_class"}
+}
+
+// planned is the fate of an alert that a plan was found for.
+func (j *judge) planned(source int, v *ocsf.Variables) fate {
+	return j.unless(fate{source: j.opt.Sources[source], time: v.Time, values: v, pattern: v.Plan.Product.(*lake.Pattern)})
+}
+
+// unless is the fate f, unless its partition was delivered before.
+func (j *judge) unless(f fate) fate {
+	if j.opt.Skip != nil && j.opt.Skip(f.source.Name, lake.DateOf(f.time)) {
+		return fate{filtered: "delivered_before"}
+	}
+	return f
 }
