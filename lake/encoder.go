@@ -155,7 +155,7 @@ func (e *Encoder) Reset(w io.Writer) {
 	maps.Copy(e.meta, e.opt.Metadata)
 	e.drop()
 	for i := range e.layout.leaves {
-		e.layout.leaves[i].plain = false
+		e.layout.leaves[i].plain, e.layout.leaves[i].effort = false, effortUnknown
 	}
 	e.pending, e.pendingBounds, e.settled, e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0, 0, 0, 0
 	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64

@@ -221,6 +221,9 @@ func (p *press) column(c *column, levels *stream, slot int, g *group, n int) err
 	case t.bounded:
 		p.bounds += textBounds(c.longest)
 	}
+	if values > 0 && c.text() && !c.coded() {
+		t.quick = p.codec.effort(c.leaf, c.arena[:c.refs[values-1]]) == effortQuick
+	}
 	cut := cutter{column: c, levels: levels.levels[:entries], values: values, rows: n}
 	rows := 0
 	for cut.next() {

@@ -61,6 +61,8 @@ type leaf struct {
 	dict   bool // RLE_DICTIONARY with bounds; otherwise PLAIN, and text then has no bounds
 	// plain is set while the object at hand has the column in PLAIN although it may have a dictionary: see Encoder.
 	plain bool
+	// effort is what the texts of the object at hand are worth, once it is known.
+	effort effort
 }
 
 // encoding is that of the object at hand.

@@ -28,8 +28,7 @@ type slot struct {
 	page         page
 	words        words
 	codec        *codec
-	sampled      bool // for this row group it is known whether texts are for the thorough encoder
-	quick        bool // they are not
+	quick        bool // texts are not worth the thorough encoder
 }
 
 // page is one data page. Its slices belong to the row group that is being written.
@@ -54,7 +53,7 @@ type words struct {
 
 func (t *slot) clear() {
 	t.page, t.words = page{}, words{nums: t.words.nums[:0]}
-	t.sampled, t.quick = false, false
+	t.quick = false
 }
 
 // The library makes one buffer and one dictionary for each column from its type.
@@ -82,9 +81,6 @@ func (t *slot) appendPage(dst []byte) []byte {
 		width := t.refWidth()
 		return appendRefs(append(dst, byte(width)), p.refs, width)
 	case t.kind == ocsf.KindString:
-		if !t.sampled && len(p.text) > sampleBytes {
-			t.quick, t.sampled = !t.codec.pays(p.text), true
-		}
 		t.codec.quick = t.quick
 		return append(dst, p.text...)
 	}
