@@ -53,15 +53,15 @@ func sampleEvents(b *testing.B, c *ocsf.Class, n int) []*ocsf.Event {
 // BenchmarkWhole measures one alert on its whole way: scanned, mapped, checked, encoded, in the steady state. allocs/op
 // must be near 0.
 func BenchmarkWhole(b *testing.B) {
-	for _, concurrent := range []bool{false, true} {
-		b.Run(fmt.Sprint("detection_finding/concurrent=", concurrent), func(b *testing.B) {
+	for _, hands := range []int{1, 2} {
+		b.Run(fmt.Sprint("detection_finding/hands=", hands), func(b *testing.B) {
 			c := class(b, "detection_finding", ocsf.Version110)
 			m, ev := ocsf.NewMapper(c, ocsf.Options{}), ocsf.NewEvent(c)
 			var lines [][]byte
 			for _, line := range sampleLines(3000) {
 				lines = append(lines, []byte(line[strings.Index(line, `","rule":`):]))
 			}
-			e, err := NewEncoder(io.Discard, c, Options{Concurrent: concurrent})
+			e, err := NewEncoder(io.Discard, c, Options{Hands: hands})
 			if err != nil {
 				b.Fatal(err)
 			}

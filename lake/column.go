@@ -192,7 +192,7 @@ func (c *column) reset() {
 }
 
 // keptCapacity is the most that a slice may keep from one row group to the next.
-const keptCapacity = 16 << 20
+const keptCapacity = 24 << 20
 
 func shrink[T any](s []T) []T {
 	if cap(s) > keptCapacity {

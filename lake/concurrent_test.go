@@ -33,18 +33,19 @@ func restless(c *ocsf.Class, n int) []*ocsf.Event {
 	return events
 }
 
-// TestConcurrentIsTheSame: a goroutine that writes row groups beside the caller changes no byte, and several encoders
-// may share their presses.
+// TestConcurrentIsTheSame: hands that encode columns side by side change no byte, and several encoders may share their
+// presses.
 func TestConcurrentIsTheSame(t *testing.T) {
 	c := testClass()
 	events := restless(c, 3000)
 	opt := Options{RowGroupBytes: 64 << 10}
 	want := encode(t, c, opt, events...)
-	opt.Concurrent, opt.Presses = true, new(Presses)
+	opt.Presses = new(Presses)
 	var files [3]bytes.Buffer
 	var encoders [3]*Encoder
 	for i := range encoders {
 		var err error
+		opt.Hands = i + 1
 		if encoders[i], err = NewEncoder(&files[i], c, opt); err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +61,7 @@ func TestConcurrentIsTheSame(t *testing.T) {
 	}
 	for i := 0; i < len(sizes); i += len(encoders) {
 		if sizes[i] != sizes[i+1] || sizes[i] != sizes[i+2] {
-			t.Fatalf("after event %d Size depends on how far the writing got: %v", i/len(encoders), sizes[i:i+3])
+			t.Fatalf("after event %d Size depends on the hands: %v", i/len(encoders), sizes[i:i+3])
 		}
 	}
 	for i, e := range encoders {
@@ -85,7 +86,7 @@ func TestConcurrentError(t *testing.T) {
 	c := testClass()
 	for _, finish := range []string{"close", "reset", "abandon"} {
 		t.Run(finish, func(t *testing.T) {
-			e, err := NewEncoder(&failingWriter{40000}, c, Options{RowGroupBytes: 64 << 10, Concurrent: true})
+			e, err := NewEncoder(&failingWriter{40000}, c, Options{RowGroupBytes: 64 << 10, Hands: 3})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,11 +124,11 @@ func TestConcurrentError(t *testing.T) {
 	}
 }
 
-// TestAbandon: an object that is given up while a row group is being written is not written to any more.
+// TestAbandon: an object that is given up is not written to any more.
 func TestAbandon(t *testing.T) {
 	c := testClass()
 	var b bytes.Buffer
-	e, err := NewEncoder(&b, c, Options{RowGroupBytes: 32 << 10, Concurrent: true})
+	e, err := NewEncoder(&b, c, Options{RowGroupBytes: 32 << 10, Hands: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,9 +41,12 @@ type Options struct {
 	RowGroupBytes int64
 	// Metadata are key-value pairs of the footer known from the start.
 	Metadata map[string]string
-	// Concurrent has row groups written by a goroutine beside the caller, who gathers up to a quarter of the next one
-	// meanwhile. It takes that much more memory. The bytes of an object are the same; how large Size says it will be is not.
-	Concurrent bool
+	// MaxRowGroupBytes is the size that the later row groups of an object grow to (default twice RowGroupBytes): the footer has
+	// an entry for each column of each row group.
+	MaxRowGroupBytes int64
+	// Hands is how many goroutines encode the columns of a row group side by side; 0 and 1: the caller's does it all. Each
+	// takes some 15 MiB. The bytes of an object are the same.
+	Hands int
 	// Presses are shared with other encoders; nil: the encoder has its own.
 	Presses *Presses
 	// ToolVersion is the version that stands in created_by after the name of the tool; "" is "dev".
@@ -53,7 +56,7 @@ type Options struct {
 const (
 	toolName             = "wazuh-security-lake"
 	defaultRowGroupBytes = 16 << 20
-	// rowGroupGrowth is the largest multiple of RowGroupBytes that the budget of a row group grows to. The footer
+	// rowGroupGrowth is the multiple of RowGroupBytes that the budget of a row group grows to by default. The footer
 	// has an entry per column and row group: an object of 256 MiB in equal row groups of that size would carry some
 	// megabytes of footer that every query reads first.
 	rowGroupGrowth = 2
@@ -70,9 +73,9 @@ const (
 // Encoder writes the events of one object as Parquet to an io.Writer.
 //
 // Events are gathered per column and written as a row group when their uncompressed size reaches a budget:
-// Options.RowGroupBytes at first, then half of what the object holds already, at most twice
-// RowGroupBytes, or before the dictionary of a column could outgrow its page. Memory is bounded by that budget, with
-// Options.Concurrent a quarter more, plus about a third for pages and the compressed row group. Rows are sorted by time, stably,
+// Options.RowGroupBytes at first, then half of what the object holds already, at most MaxRowGroupBytes, or before the
+// dictionary of a column could outgrow its page. Memory is bounded by that budget, plus about a third for pages and the
+// compressed row group. Rows are sorted by time, stably,
 // inside a row group, and no row group begins before the previous one ended (ErrOlder), so the object is sorted as a
 // whole and says so (sorting_columns). The rows of the last two seconds stay back for the next row group, for the times
 // of a log are not in strict order: only a row older than that is ErrOlder.
@@ -83,32 +86,24 @@ const (
 // The same events in the same order, with the same options and metadata, give the same bytes. An Encoder allocates
 // nothing per event in the steady state. It is not safe for concurrent use.
 type Encoder struct {
-	layout  *layout
-	opt     Options
-	*group  // being gathered
-	spare   *group
-	file    *parquet.GenericWriter[any] // nil before the first row group
-	writing chan error                  // of the row group that is being written concurrently; nil: none is
-	// reclaimed: that row group is done and its memory in use again.
-	reclaimed bool
-	out       countingWriter
-	seeds     seeds
-	meta      map[string]string
+	layout *layout
+	opt    Options
+	*group                             // being gathered
+	spare  *group                      // rows that stay back while a row group is written
+	file   *parquet.GenericWriter[any] // nil before the first row group
+	out    countingWriter
+	seeds  seeds
+	meta   map[string]string
 
-	pending int64 // uncompressed bytes of the row group that is being written, or whose end nobody waited for
-	// pendingBounds is what the min and max values of that row group may take, guessed before it was encoded.
-	pendingBounds int64
-	settled       int64 // bytes written up to that row group
-	bounds        int64 // bytes that min and max values may take in the footer, up to it
-	newBounds     int64 // and in it
-	written       int64 // uncompressed bytes of the row groups before the rows buffered
-	rowsWritten   int64
-	groups        int64
-	first, last   int64 // time of the earliest and latest event
-	flushed       int64 // time of the latest event in a row group already written
-	trim          bool  // memory goes back at the end of the next row group
-	closed        bool
-	err           error // the first error of the writer below: the object is lost
+	bounds      int64 // bytes that min and max values may take in the footer, of the row groups written
+	written     int64 // uncompressed bytes of them
+	rowsWritten int64
+	groups      int64
+	first, last int64 // time of the earliest and latest event
+	flushed     int64 // time of the latest event in a row group already written
+	trim        bool  // memory goes back at the end of the next row group
+	closed      bool
+	err         error // the first error of the writer below: the object is lost
 
 	batch  batch // rows that are in the group, but not yet in its columns
 	places []place
@@ -126,6 +121,10 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 		opt.RowGroupBytes = defaultRowGroupBytes
 	}
 	opt.RowGroupBytes = max(opt.RowGroupBytes, minRowGroupBytes)
+	if opt.MaxRowGroupBytes == 0 {
+		opt.MaxRowGroupBytes = rowGroupGrowth * opt.RowGroupBytes
+	}
+	opt.MaxRowGroupBytes = max(opt.MaxRowGroupBytes, opt.RowGroupBytes)
 	if opt.ToolVersion == "" {
 		opt.ToolVersion = "dev"
 	}
@@ -145,10 +144,8 @@ func NewEncoder(w io.Writer, class *ocsf.Class, opt Options) (*Encoder, error) {
 }
 
 // Reset drops whatever the encoder holds and starts another object on w, with the class and the options it was made
-// with. It keeps the buffers of the encoder and of the library below, but not those of a large object or for ever. It
-// waits for a row group that is being written.
+// with. It keeps the buffers of the encoder and of the library below, but not those of a large object or for ever.
 func (e *Encoder) Reset(w io.Writer) {
-	e.wait()
 	e.out = countingWriter{w: w}
 	e.file = nil
 	e.meta = make(map[string]string)
@@ -157,15 +154,13 @@ func (e *Encoder) Reset(w io.Writer) {
 	for i := range e.layout.leaves {
 		e.layout.leaves[i].plain, e.layout.leaves[i].effort = false, effortUnknown
 	}
-	e.pending, e.pendingBounds, e.settled, e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0, 0, 0, 0
+	e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0
 	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64
 	e.closed, e.err = false, nil
 }
 
-// Abandon gives the object up: it waits for a row group that is being written and nothing else is written. The encoder
-// can be Reset.
+// Abandon gives the object up: nothing else is written. The encoder can be Reset.
 func (e *Encoder) Abandon() {
-	e.wait()
 	e.drop()
 	if !e.closed && e.err == nil {
 		e.err = ErrClosed
@@ -244,9 +239,6 @@ func (e *Encoder) added(ms, before int64) {
 
 // flushIfDue writes a row group if the rows are enough for one.
 func (e *Encoder) flushIfDue() error {
-	if e.writing != nil && !e.reclaimed {
-		e.reclaim()
-	}
 	if e.buffered >= e.budget() || e.full || len(e.rows) >= groupRows {
 		return e.flush(false)
 	}
@@ -255,7 +247,7 @@ func (e *Encoder) flushIfDue() error {
 
 // budget is the uncompressed size at which the next row group is written.
 func (e *Encoder) budget() int64 {
-	return min(max(e.opt.RowGroupBytes, e.written/2), rowGroupGrowth*e.opt.RowGroupBytes)
+	return min(max(e.opt.RowGroupBytes, e.written/2), e.opt.MaxRowGroupBytes)
 }
 
 // SetMetadata sets a key-value pair of the footer; it counts until Close.
@@ -288,8 +280,7 @@ const (
 )
 
 // Size returns what the object would come to if it were closed now, as an upper estimate: the bytes written, the rows
-// buffered uncompressed, and the footer. With Options.Concurrent the last row group counts as if it were buffered, so
-// that the estimate does not depend on how far it got. It is asked now and then, not for each row.
+// buffered uncompressed, and the footer. It is asked now and then, not for each row.
 func (e *Encoder) Size() int64 {
 	e.expand()
 	return e.size(e.buffered, e.group.bounds())
@@ -312,7 +303,7 @@ func (e *Encoder) size(buffered, bounds int64) int64 {
 	if e.closed {
 		return e.out.n
 	}
-	size := e.settled + e.pending + e.pending/8 + fileOverhead + e.bounds + e.pendingBounds + bounds
+	size := e.out.n + fileOverhead + e.bounds + bounds
 	for k, v := range e.meta {
 		size += int64(len(k)+len(v)) + 16
 	}
@@ -325,7 +316,7 @@ func (e *Encoder) size(buffered, bounds int64) int64 {
 }
 
 // Flush writes all that is buffered as a row group, sorted by time; with nothing buffered it does nothing.
-// Nothing older than that may follow. With Options.Concurrent it only begins to write. The library holds back up to 32 KiB until Close. Nothing is durable on return.
+// Nothing older than that may follow. The library holds back up to 32 KiB until Close. Nothing is durable on return.
 func (e *Encoder) Flush() error {
 	if err := e.usable(); err != nil {
 		return err
@@ -339,12 +330,10 @@ func (e *Encoder) Trim() error {
 	if err := e.usable(); err != nil {
 		return err
 	}
-	e.wait() // with the memory of a row group that is written now the next one would begin
 	e.trim = true
 	if err := e.flush(false); err != nil {
 		return err
 	}
-	e.settleDown()
 	e.batch = batch{number: e.batch.number} // it has no rows after a flush
 	return e.err
 }
@@ -354,9 +343,6 @@ func (e *Encoder) Trim() error {
 func (e *Encoder) Close() error {
 	if err := e.Flush(); err != nil {
 		return err
-	}
-	if e.wait(); e.err != nil {
-		return e.err
 	}
 	e.begin()
 	for _, k := range slices.Sorted(maps.Keys(e.meta)) {

@@ -149,10 +149,10 @@ func TestDictionaryEndsRowGroup(t *testing.T) {
 func TestTrim(t *testing.T) {
 	c := testClass()
 	events := restless(c, 1000)
-	for _, concurrent := range []bool{false, true} {
-		t.Run(fmt.Sprint("concurrent ", concurrent), func(t *testing.T) {
+	for _, hands := range []int{1, 2} {
+		t.Run(fmt.Sprint("hands ", hands), func(t *testing.T) {
 			var b bytes.Buffer
-			e, err := NewEncoder(&b, c, Options{Concurrent: concurrent})
+			e, err := NewEncoder(&b, c, Options{Hands: hands})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -87,7 +87,7 @@ func patternRun(t testing.TB, c *ocsf.Class, seed uint64, mapped func(r *rand.Ra
 	r := seeded(seed)
 	p := newPair(t, c, Options{
 		RowGroupBytes: minRowGroupBytes << r.IntN(8),
-		Concurrent:    r.IntN(2) == 0,
+		Hands:         r.IntN(3),
 	})
 	type kind struct {
 		*specimen

@@ -12,16 +12,12 @@ import (
 // it is in the order of writing, and does so in several threads.
 const holdBack = 2000 // milliseconds
 
-// flush writes a row group: of all rows, or without the latest ones, for which an older one may still come. With
-// Options.Concurrent it has it written, after the one before.
+// flush writes a row group: of all rows, or without the latest ones, for which an older one may still come.
 func (e *Encoder) flush(all bool) error {
 	if len(e.rows) == 0 {
 		return nil
 	}
 	e.expand()
-	if e.wait(); e.err != nil {
-		return e.err
-	}
 	g, n := e.group, len(e.rows)
 	g.sort()
 	if !all {
@@ -33,20 +29,13 @@ func (e *Encoder) flush(all bool) error {
 	}
 	e.begin()
 	e.spare.take(g, e.held(n), e)
-	e.pending, e.pendingBounds = e.buffered-e.spare.buffered, g.bounds()
-	e.written += e.pending
+	e.written += e.buffered - e.spare.buffered
 	e.flushed = g.rows[g.order[n-1]].time
 	e.rowsWritten += int64(n)
 	e.groups++
-	if e.opt.Concurrent {
-		e.group, e.spare = e.spare, g
-		done := make(chan error, 1)
-		e.writing, e.reclaimed = done, false
-		go func() { done <- e.write(g, n) }()
-		return nil
+	if err := e.write(g, n); err != nil {
+		e.err = fmt.Errorf("write row group %d: %w", e.groups-1, err)
 	}
-	err := e.write(g, n)
-	e.settle(err)
 	g = e.emptied(g)
 	e.group = g
 	if len(e.spare.rows) > 0 {
@@ -58,92 +47,18 @@ func (e *Encoder) flush(all bool) error {
 	return e.err
 }
 
-// write writes the first n rows of g. Until it returns nobody else touches g, the object, or the writer below.
+// write writes the first n rows of g.
 func (e *Encoder) write(g *group, n int) error {
-	p, err := e.opt.Presses.get(e.layout, e.opt.Level)
+	p, err := e.opt.Presses.get(e.layout, e.opt.Level, e.opt.Hands)
 	if err != nil {
 		return err
 	}
 	if err := p.write(e.file, g, n); err != nil {
 		return err // and the press is not used again
 	}
-	e.newBounds = p.bounds
-	e.opt.Presses.put(p, e.layout, e.opt.Level)
+	e.bounds += p.bounds
+	e.opt.Presses.put(p)
 	return nil
-}
-
-// wait waits for the row group that is being written, if one is.
-func (e *Encoder) wait() {
-	if e.writing == nil {
-		return
-	}
-	err := <-e.writing
-	e.writing = nil
-	e.spare = e.emptied(e.spare)
-	e.settle(err)
-}
-
-// reclaim looks whether the row group that is being written is done. If so the one that is being gathered, still small,
-// moves to where the memory is, and what it had so far is left for the next: so there never are two row groups of full
-// size. It waits for that when the one being gathered has a quarter of its size: the writing takes less time than
-// that. Nothing else is taken note of here, because
-// what Size says must not depend on how fast the writing is.
-func (e *Encoder) reclaim() {
-	if e.buffered < e.budget()/4 {
-		select {
-		case err := <-e.writing:
-			e.writing <- err // for wait; the channel has room for it
-		default:
-			return
-		}
-	} else {
-		e.writing <- <-e.writing
-	}
-	e.reclaimed = true
-	if e.trim {
-		return
-	}
-	e.spare.reset()
-	from, to := e.spare, e.group
-	to.rows, from.rows = moved(to.rows, from.rows)
-	for i := range to.spines {
-		a, b := &to.spines[i], &from.spines[i]
-		a.levels, b.levels = moved(a.levels, b.levels)
-	}
-	for i := range to.columns {
-		a, b := &to.columns[i], &from.columns[i]
-		a.levels, b.levels = moved(a.levels, b.levels)
-		a.nums, b.nums = moved(a.nums, b.nums)
-		a.refs, b.refs = moved(a.refs, b.refs)
-		a.arena, b.arena = moved(a.arena, b.arena)
-		a.words.ends, b.words.ends = moved(a.words.ends, b.words.ends)
-		a.words.arena, b.words.arena = moved(a.words.arena, b.words.arena)
-	}
-}
-
-// moved returns what is in a in the larger memory of the two, and the other one empty, unless that is far more than it had
-// to hold.
-func moved[T any](a, b []T) (full, empty []T) {
-	if cap(b) <= cap(a) {
-		return a, b[:0]
-	}
-	full, empty = append(b[:0], a...), a[:0]
-	if cap(a) > 2*len(a) {
-		empty = nil
-	}
-	return full, empty
-}
-
-// settleDown waits for the row group that is being written and leaves the rows that stayed back in memory of their size.
-func (e *Encoder) settleDown() {
-	if e.writing == nil {
-		return
-	}
-	e.wait()
-	e.group.complete()
-	g := newGroup(e.layout)
-	g.take(e.group, e.group.arrived(), e)
-	e.group = g
 }
 
 // emptied returns g without rows, or an empty group in its place.
@@ -154,15 +69,6 @@ func (e *Encoder) emptied(g *group) *group {
 	}
 	g.reset()
 	return g
-}
-
-// settle takes note of a row group that was written.
-func (e *Encoder) settle(err error) {
-	e.pending, e.pendingBounds, e.settled = 0, 0, e.out.n
-	e.bounds, e.newBounds = e.bounds+e.newBounds, 0
-	if err != nil && e.err == nil {
-		e.err = fmt.Errorf("write row group %d: %w", e.groups-1, err)
-	}
 }
 
 // ripe returns how many rows, in order, to write now: all but those of the last holdBack. At most half of the rows and

@@ -28,6 +28,7 @@ type stage struct {
 	writers []*parquet.ColumnWriter
 	rooms   []room // by number of variant
 	room    demand // how many slots of each variant there are
+	first   variant
 }
 
 // variant is what tells slots apart that cannot serve the same column.
@@ -63,7 +64,7 @@ type room struct {
 // rows from it, so that one must always be in use.
 func newStage(c *codec, first variant, d demand) *stage {
 	pool := new(chunkPool)
-	s := &stage{buf: &chunkBuffer{pool: pool}, rooms: make([]room, variants), room: d}
+	s := &stage{buf: &chunkBuffer{pool: pool}, rooms: make([]room, variants), room: d, first: first}
 	add := func(v variant) {
 		r := &s.rooms[v.number()]
 		r.slots = append(r.slots, len(s.slots))
@@ -92,8 +93,11 @@ func newStage(c *codec, first variant, d demand) *stage {
 	return s
 }
 
-// holds reports whether there are slots for d.
-func (s *stage) holds(d *demand) bool {
+// holds reports whether there are slots for d, of which a column of the variant first comes first.
+func (s *stage) holds(first variant, d *demand) bool {
+	if s.first != first {
+		return false
+	}
 	for i, n := range d {
 		if n > s.room[i] {
 			return false
@@ -118,42 +122,38 @@ func (s *stage) write(slot int) error {
 	return err
 }
 
-// move writes the row group on the stage, of n rows, to dst and clears the stage. Column i of dst is the one staged in
-// slot source[i].
-func (s *stage) move(dst *parquet.GenericWriter[any], source []int, n int64) error {
+// seal completes the row group on the stage, of n rows, and returns it and its column chunks by slot. They can be read until
+// clear.
+func (s *stage) seal(n int64) (*parquet.FileRowGroup, []parquet.ColumnChunk, error) {
 	if err := s.pw.Close(); err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() {
-		s.buf.reset()
-		s.pw.Reset(s.buf)
-		for _, t := range s.slots {
-			t.clear()
-		}
-		for i := range s.rooms {
-			s.rooms[i].taken = 0
-		}
-	}()
 	f, err := parquet.OpenFile(s.buf, s.buf.size, parquet.SkipBloomFilters(true), parquet.FileSchema(s.schema))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	groups := f.RowGroups()
 	if len(groups) != 1 || groups[0].NumRows() != n {
-		return fmt.Errorf("staged %d row groups instead of one of %d rows", len(groups), n)
+		return nil, nil, fmt.Errorf("staged %d row groups instead of one of %d rows", len(groups), n)
 	}
 	group, ok := groups[0].(*parquet.FileRowGroup)
 	if !ok {
-		return errNotCopied
+		return nil, nil, errNotCopied
 	}
 	slim(f)
-	staged := group.ColumnChunks()
-	chunks := make([]parquet.ColumnChunk, len(source))
-	for i, from := range source {
-		chunks[i] = staged[from]
+	return group, group.ColumnChunks(), nil
+}
+
+// clear makes the stage ready for another row group.
+func (s *stage) clear() {
+	s.buf.reset()
+	s.pw.Reset(s.buf)
+	for _, t := range s.slots {
+		t.clear()
 	}
-	_, err = dst.WriteRowGroup(&arrangement{group, dst.Schema(), chunks})
-	return err
+	for i := range s.rooms {
+		s.rooms[i].taken = 0
+	}
 }
 
 // slim takes out of the metadata of a staged file what an object can do without and what would be a third of its

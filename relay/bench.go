@@ -13,8 +13,8 @@ const (
 	// rowBytes is where a row of long lines ends.
 	rowBytes = 64 << 10
 	// benchRows is how many rows are in hand at most: enough that the judges have work while the relay's own goroutine
-	// begins a row group, few enough that they stay in the processor's cache.
-	benchRows = 4
+	// begins a row group or has lines put into columns, few enough that they stay in the processor's cache.
+	benchRows = 16
 )
 
 // bench is the lines that are read ahead, and the judges that decide their fates meanwhile: rows go round in a ring, from

@@ -62,6 +62,11 @@ func (p *papers) open(j *judge) {
 	if cap(p.text) > keptText {
 		p.text = nil
 	}
+	for i, events := range p.events { // at first all lines need one, later few do
+		kept := max(p.used[i], keptEvents)
+		clear(events[min(kept, len(events)):])
+		p.events[i] = events[:min(kept, len(events))]
+	}
 	clear(p.used)
 	p.lines = 0
 	j.alert.Append(p.text[:0])
@@ -86,6 +91,9 @@ func (p *papers) variables() *ocsf.Variables {
 	p.lines++
 	return p.values[p.lines-1]
 }
+
+// keptEvents is how many events are kept for lines that may need one. An event takes some 50 KiB.
+const keptEvents = 1
 
 // keptText is the most memory for rewritten texts that is kept for the next lines.
 const keptText = 256 << 10

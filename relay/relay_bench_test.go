@@ -28,7 +28,7 @@ func BenchmarkRelay(b *testing.B) {
 			}
 			r := relay.New(relay.Options{
 				Lines: in, Store: nowhere{}, Sources: []*relay.Source{source("wazuh", detection(b))}, Clock: system{}, Judges: judges,
-				Encoder: lake.Options{Concurrent: judges > 0}, Interval: time.Hour, MaxObjectSize: 1 << 30, Node: "n", Instance: "i",
+				Encoder: lake.Options{Hands: judges + 1}, Interval: time.Hour, MaxObjectSize: 1 << 30, Node: "n", Instance: "i",
 			})
 			b.ReportAllocs()
 			b.ResetTimer()

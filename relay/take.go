@@ -15,7 +15,7 @@ import (
 // passLines and passBytes bound one pass of the loop: between passes it looks at the clock, at commands, at the size of the
 // batch and at the end of the context.
 const (
-	passLines = 512
+	passLines = 2048
 	passBytes = 4 << 20
 )
 

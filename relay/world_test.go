@@ -180,7 +180,7 @@ func bubbleOf(t *testing.T, judges int, change func(*relay.Options, *spool.Optio
 		opt := relay.Options{
 			Lines: w.input, Sources: []*relay.Source{source("wazuh", detection(t))}, Node: "n", Instance: "i",
 			Interval: time.Minute, MaxObjectSize: 1 << 30, Wake: w.wake, Clock: w, Log: slog.New(w.log),
-			Encoder: lake.Options{ToolVersion: "test", Concurrent: judges > 1, Presses: new(lake.Presses)},
+			Encoder: lake.Options{ToolVersion: "test", Hands: judges, Presses: new(lake.Presses)},
 			Judges:  judges,
 			Sealed: func(m spool.Manifest) {
 				w.mu.Lock()

@@ -106,21 +106,21 @@ func runConvert(ctx context.Context, g *global, f convertFlags, files []string) 
 const (
 	// convertRowGroup is more than the default: a conversion has one object at a time to itself, and files of larger row
 	// groups are smaller.
-	convertRowGroup = 24 << 20
+	convertRowGroup = 46 << 20
 	// convertMemory is what a conversion may take beside the program itself: near it garbage is collected sooner. It is a
 	// soft limit, nothing fails beyond it.
-	convertMemory = 136 << 20
-	// convertGarbage is worth a tenth of the processor time, mostly while the heap still grows.
-	convertGarbage = 24 << 20
+	convertMemory = 142 << 20
+	// convertGarbage bounds what is collected late; less would cost time.
+	convertGarbage = 5 << 20
 )
 
 // convertAll relays every line of lines into store.
 func convertAll(ctx context.Context, lines relay.Lines, store relay.Store, sources []*relay.Source, filter relay.Filter, node string) error {
 	d := config.Default()
 	encoder := encoderOptions()
-	encoder.RowGroupBytes = convertRowGroup
+	encoder.RowGroupBytes, encoder.MaxRowGroupBytes = convertRowGroup, convertRowGroup
 	judges := runtime.GOMAXPROCS(0) - 1 // a conversion takes the processors there are, the daemon takes one
-	encoder.Concurrent = judges > 0
+	encoder.Hands = judges + 1
 	defer boundGarbage(convertGarbage)()
 	reading, cancel := context.WithCancel(ctx)
 	defer cancel()

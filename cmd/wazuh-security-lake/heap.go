@@ -22,7 +22,7 @@ func keepHeapSmall() {
 
 // boundGarbage lets slack bytes of garbage stand beside what is in use, however much that is, until stop is called: a
 // conversion begins with a small heap that grows, and heapSlack of it would have it collected fifty times in the first
-// second. Where slack is less than heapSlack it is that.
+// second. Once it has grown it makes hardly any garbage.
 func boundGarbage(slack uint64) (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
@@ -55,6 +55,6 @@ func (g *garbageBound) collected() {
 	}
 	gometrics.Read(g.live)
 	live := max(g.live[0].Value.Uint64(), 1<<20)
-	debug.SetGCPercent(max(heapSlack, int(g.slack*100/live)))
+	debug.SetGCPercent(max(1, int(g.slack*100/live)))
 	runtime.AddCleanup(new([64]byte), (*garbageBound).collected, g)
 }
