@@ -15,6 +15,8 @@ const (
 	// benchRows is how many rows are in hand at most: enough that the judges have work while the relay's own goroutine
 	// begins a row group or has lines put into columns, few enough that they stay in the processor's cache.
 	benchRows = 16
+	// aheadLines bounds a pass that has judges beside: at its end nothing is in hand, so that it had better not come too often.
+	aheadLines = 2048
 )
 
 // bench is the lines that are read ahead, and the judges that decide their fates meanwhile: rows go round in a ring, from

@@ -176,7 +176,7 @@ type flushing struct {
 	passes int
 }
 
-const flushPasses = 32
+const flushPasses = 128
 
 // due is asked after a pass that left more to read. It takes a flush that waits, and reports whether it is time to answer.
 func (f *flushing) due(asked <-chan chan error) bool {

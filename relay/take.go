@@ -15,7 +15,7 @@ import (
 // passLines and passBytes bound one pass of the loop: between passes it looks at the clock, at commands, at the size of the
 // batch and at the end of the context.
 const (
-	passLines = 2048
+	passLines = 512
 	passBytes = 4 << 20
 )
 
@@ -43,7 +43,7 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 	}
 	for lines, bytes := 0, 0; lines < passLines && bytes < passBytes; lines++ {
 		if r.opt.Judges > 0 && !r.build.empty() {
-			return r.passAhead(ctx, now, passLines-lines, passBytes-bytes)
+			return r.passAhead(ctx, now, aheadLines-lines, passBytes-bytes)
 		}
 		var h held
 		h.line, err = r.opt.Lines.Next(ctx)
