@@ -154,7 +154,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			}
 		}
 		r.publish()
-		if more && err == nil && !flush.due(r.flush) {
+		if more && err == nil && !flush.due(r.flush, r.taken.lines) {
 			continue
 		}
 		if reply := flush.take(); reply != nil {
@@ -170,23 +170,22 @@ func (r *Relay) Run(ctx context.Context) error {
 }
 
 // flushing is a flush that was asked for while there was more to read. What was written before it must be in the batch, so
-// it is answered at the end of the file, or after flushPasses when that is far off: a flush must not wait for a backlog.
+// it is answered at the end of the file, or after flushLines when that is far off: a flush must not wait for a backlog.
 type flushing struct {
-	reply  chan<- error // nil: none
-	passes int
+	reply chan<- error // nil: none
+	from  int64        // lines taken when it was asked for
 }
 
-const flushPasses = 128
+const flushLines = 1 << 16
 
-// due is asked after a pass that left more to read. It takes a flush that waits, and reports whether it is time to answer.
-func (f *flushing) due(asked <-chan chan error) bool {
+// due is asked after a pass that left more to read; lines were taken by now. It takes a flush that waits, and reports whether it is time to answer.
+func (f *flushing) due(asked <-chan chan error, lines int64) bool {
 	if f.reply != nil {
-		f.passes++
-		return f.passes >= flushPasses
+		return lines-f.from >= flushLines
 	}
 	select {
 	case f.reply = <-asked:
-		f.passes = 0
+		f.from = lines
 	default:
 	}
 	return false
