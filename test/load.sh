@@ -90,7 +90,9 @@ written = 0
 while (now := time.monotonic() - began) < seconds:
     due = int(now * rate) - written
     if due > 0:
-        chunk = b"".join(lines[(written + i) % len(lines)] for i in range(due))
+        # As analysisd does, with the time of writing: the source is one of two days, and beginning it anew is no step back.
+        stamp = time.strftime('{"timestamp":"%Y-%m-%dT%H:%M:%S.', time.gmtime()).encode() + b"%03d+0000" % (time.time() % 1 * 1000)
+        chunk = b"".join(stamp + lines[(written + i) % len(lines)][len(stamp):] for i in range(due))
         out.write(chunk)
         written += due
     time.sleep(0.1)
