@@ -88,7 +88,9 @@ type Relay struct {
 	build     *builder
 	judge     *judge
 	papers    papers // of the line in hand
+	fate      fate   // of the line in hand
 	bench     *bench // nil until it is needed
+	next      held   // the line or gap in hand
 	held      *held  // what could not be taken while the store was full
 	committed tailer.Position
 	started   bool      // the place of the very first start is committed

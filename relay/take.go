@@ -45,7 +45,8 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 		if r.opt.Judges > 0 && !r.build.empty() {
 			return r.passAhead(ctx, now, aheadLines-lines, passBytes-bytes)
 		}
-		var h held
+		h := &r.next
+		*h = held{}
 		h.line, err = r.opt.Lines.Next(ctx)
 		switch {
 		case err == nil, errors.As(err, &h.gap):
@@ -53,8 +54,8 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 			return false, r.failedInput(ctx, err)
 		}
 		bytes += len(h.line.Data)
-		if err := r.take(&h, now); err != nil {
-			return false, r.hold(&h, err)
+		if err := r.take(h, now); err != nil {
+			return false, r.hold(h, err)
 		}
 	}
 	return true, nil
@@ -146,9 +147,9 @@ func (r *Relay) takeJudged(h *held, f *fate, now time.Time) error {
 	}
 	if f == nil {
 		r.papers.open(r.judge)
-		decided := r.judge.decide(l.Data, now, &r.papers)
+		r.fate = r.judge.decide(l.Data, now, &r.papers)
 		r.papers.close(r.judge)
-		f = &decided
+		f = &r.fate
 	}
 	switch {
 	case f.err != nil:
