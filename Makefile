@@ -33,6 +33,12 @@ lint:
 bench:
 	test/bench.sh
 
+# Scan, map, plan, encode and the whole way of an alert, with allocations. To compare two commits: make microbench >FILE on
+# each, then benchstat (golang.org/x/perf/cmd/benchstat) FILE1 FILE2.
+.PHONY: microbench
+microbench:
+	go test -run '^$$' -bench 'Lines|Parse|Map|Plan|Encoder|WritePattern|Relay' -benchmem -count $${COUNT:-6} ./ocsf ./lake ./relay ./cmd/...
+
 # What the daemon costs the host at RATE alerts a second for SECONDS_ seconds: CPU, memory, wake-ups; RATE=0 is idle.
 load:
 	test/load.sh
