@@ -17,17 +17,9 @@ func (o *Object) Num(name string, l *Leaf) bool {
 	}
 	t := &o.Type.Attrs[i]
 	n, judged := t.number(l.Value)
-	v := &o.Values[i]
-	if judged == verdictRefused {
-		v = nil
-	}
-	if o.event.trace != nil {
-		o.event.trace.number(number{kind: numberOf, leaf: l.Index, attr: t, want: judged}, v)
-	}
-	if v == nil {
+	if !o.judged(i, n, number{kind: numberOf, leaf: l.Index, attr: t, want: judged}) {
 		return false
 	}
-	o.set(i).Num = n
 	if judged == verdictTaken {
 		o.claim(i, l)
 	}
@@ -41,17 +33,22 @@ func (o *Object) Hex(name string, l *Leaf) bool {
 		return false
 	}
 	n, judged := hexNumber(l.Value)
-	v := &o.Values[i]
-	if judged == verdictRefused {
+	return o.judged(i, n, number{kind: numberHex, leaf: l.Index, want: judged})
+}
+
+// judged sets a numeric attribute to a number of a leaf unless it was refused; how it came about is for a trace.
+func (o *Object) judged(slot int, n int64, from number) bool {
+	v := &o.Values[slot]
+	if from.want == verdictRefused {
 		v = nil
 	}
 	if o.event.trace != nil {
-		o.event.trace.number(number{kind: numberHex, leaf: l.Index, want: judged}, v)
+		o.event.trace.number(from, v)
 	}
 	if v == nil {
 		return false
 	}
-	o.set(i).Num = n
+	o.set(slot).Num = n
 	return true
 }
 

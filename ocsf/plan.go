@@ -121,11 +121,7 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 	p.found, p.value = s, s.valueHash(a.leaves)
 	for plan := s.plans[p.value]; plan != nil; plan = plan.next {
 		if plan.holds(s, a.leaves) && p.m.replay(plan, a, now, v) {
-			s.hits++
-			plan.used = true
-			if at != nil && plan.stencil != nil {
-				p.recent.first(at, plan)
-			}
+			p.served(at, plan)
 			return true
 		}
 	}
@@ -150,14 +146,21 @@ func (p *Planner) Recognize(a *Alert, line []byte, now time.Time, v *Variables) 
 		}
 		var ok bool
 		if p.recent.values, ok = plan.stencil.read(a, line, p.recent.values); ok && p.m.replay(plan, a, now, v) {
-			plan.shape.hits++
-			plan.used = true
-			p.recent.first(at, plan)
+			p.served(at, plan)
 			return true
 		}
 		a.text = a.text[:before]
 	}
 	return false
+}
+
+// served notes that a plan was good for a line; at is where plans for such lines are, or nil.
+func (p *Planner) served(at *[recentPlans]*Plan, plan *Plan) {
+	plan.shape.hits++
+	plan.used = true
+	if at != nil && plan.stencil != nil {
+		p.recent.first(at, plan)
+	}
 }
 
 // Map maps an alert the plain way, checks it, and leaves a plan behind if that seems to pay. The error is that of Mapper.Map or
