@@ -1,164 +1,68 @@
 package lake
 
 import (
-	"fmt"
 	"math"
 
-	"github.com/klauspost/compress/zstd"
 	parquetzstd "github.com/parquet-go/parquet-go/compress/zstd"
+
+	"wazuh-security-lake/lake/zstdpage"
 )
 
-// codec is the library's zstd with other settings for writing:
-//
-// Levels and numbers of words, bit-packed, have hardly two bytes twice, but few different ones: where the fast levels
-// find no match they would not even try to code such bytes by how often they occur. That is a fifth of the file.
-//
-// Its window is that of the largest page; the library's, of 4 MiB, takes 8 MiB of memory for each encoder.
-//
-// A page is cut into blocks where its levels end. A block has one table of how often each byte occurs, and levels, numbers
-// of words and texts have nothing in common: that is a twentieth of the file.
-//
-// It is not safe for concurrent use.
+// codec is the library's zstd with pages compressed by zstdpage, which is told what they are made of: levels, numbers of words and
+// texts repeat each in their own way, and have statistics of their own. It is not safe for concurrent use.
 type codec struct {
 	parquetzstd.Codec
-	encoder *zstd.Encoder
-	// thorough finds more of what repeats, in twice the time. It gets pages of levels and numbers of words, which are
-	// small, and dictionaries; of texts those it does so much better that it pays.
-	thorough *zstd.Encoder
-	quick    bool  // the next page does not go to thorough
-	cuts     []int // where parts of the next page end that go into blocks of their own
-	out      appender
-	page     []byte // not compressed
-	packed   []byte // compressed
-	scratch  []byte
+	encoder zstdpage.Encoder
+	parts   []zstdpage.Part // of the next page, without the last one
+	rest    zstdpage.Kind   // of that one
+	page    []byte          // not compressed
+	packed  []byte          // compressed
+	scratch []byte
 }
 
-// leastBlock is the least that a block of its own, with its own table, is worth.
-const leastBlock = 64
+// leastPart is the least that statistics of its own are worth.
+const leastPart = 64
 
-// cut says that a part of the next page ends at byte end.
+// cut says that levels end at byte end of the next page.
 func (c *codec) cut(end int) {
 	from := 0
-	if n := len(c.cuts); n > 0 {
-		from = c.cuts[n-1]
+	if n := len(c.parts); n > 0 {
+		from = c.parts[n-1].End
 	}
-	if end-from >= leastBlock {
-		c.cuts = append(c.cuts, end)
+	if end-from >= leastPart {
+		c.parts = append(c.parts, zstdpage.Part{End: end, Kind: zstdpage.Bytes})
 	}
 }
-
-// appender is a slice to write to.
-type appender []byte
-
-func (a *appender) Write(p []byte) (int, error) {
-	*a = append(*a, p...)
-	return len(p), nil
-}
-
-const windowBytes = 1 << 20
-
-func newCodec(level Level) (*codec, error) {
-	e, err := newZstd(level)
-	if err != nil {
-		return nil, err
-	}
-	t, err := newZstd(max(level, LevelBetter))
-	if err != nil {
-		return nil, err
-	}
-	return &codec{encoder: e, thorough: t}, nil
-}
-
-func newZstd(level Level) (*zstd.Encoder, error) {
-	e, err := zstd.NewWriter(nil,
-		zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderLevel(level.zstd()),
-		zstd.WithWindowSize(windowBytes),
-		zstd.WithLowerEncoderMem(true),
-		zstd.WithAllLitEntropyCompression(true),
-		zstd.WithZeroFrames(true),
-		zstd.WithEncoderCRC(false), // pages have their own
-	)
-	if err != nil {
-		return nil, fmt.Errorf("set up zstd: %w", err)
-	}
-	return e, nil
-}
-
-// effort is how much time the texts of a column are worth.
-type effort uint8
-
-const (
-	effortUnknown effort = iota
-	effortQuick
-	effortThorough
-)
-
-// effort returns what the texts of a column are worth. The first of an object that are enough to tell decide for all of them.
-func (c *codec) effort(l *leaf, texts []byte) effort {
-	if l.effort == effortUnknown && len(texts) >= sampleBytes {
-		l.effort = effortQuick
-		if c.pays(texts[:sampleBytes]) {
-			l.effort = effortThorough
-		}
-	}
-	return l.effort
-}
-
-// pays reports whether the thorough encoder is worth its time for texts like these.
-func (c *codec) pays(sample []byte) bool {
-	quick, err := c.compress(c.encoder, c.scratch[:0], sample, nil)
-	if err != nil || len(quick) > len(sample)/repetitive {
-		return false
-	}
-	most := len(quick) * thoroughGain / 100
-	c.scratch, err = c.compress(c.thorough, quick[:0], sample, nil)
-	return err == nil && len(c.scratch) < most
-}
-
-const (
-	sampleBytes = 256 << 10
-	// thoroughGain is the percentage of the quick encoder's size that the thorough one has to stay below.
-	thoroughGain = 99
-	// repetitive is how many times smaller the quick encoder must make texts. In what hardly repeats - ids, hashes - the thorough one
-	// takes three times as long to find little more.
-	repetitive = 3
-)
 
 // Encode compresses src into memory of the codec, which is the caller's until the next call.
 func (c *codec) Encode(_, src []byte) ([]byte, error) {
-	e := c.thorough
-	if c.quick {
-		e = c.encoder
+	if n := len(c.parts); n > 0 && len(src)-c.parts[n-1].End < leastPart {
+		c.parts[n-1].End = len(src)
+	} else {
+		c.parts = append(c.parts, zstdpage.Part{End: len(src), Kind: c.rest})
 	}
-	var err error
-	c.packed, err = c.compress(e, c.packed[:0], src, c.cuts)
-	c.cuts, c.quick = c.cuts[:0], false
-	return c.packed, err
+	c.packed = c.encoder.Append(c.packed[:0], src, c.parts...)
+	c.parts, c.rest = c.parts[:0], zstdpage.Bytes
+	return c.packed, nil
 }
 
-func (c *codec) compress(e *zstd.Encoder, dst, src []byte, cuts []int) ([]byte, error) {
-	c.out = dst
-	e.ResetContentSize(&c.out, int64(len(src)))
-	from := 0
-	for _, end := range cuts {
-		if len(src)-end < leastBlock {
-			break
+// textKind returns how the texts of a column repeat. The first of an object that are enough to tell decide for all of them.
+func (c *codec) textKind(l *leaf, texts []byte) zstdpage.Kind {
+	const sample = 64 << 10
+	if !l.sampled && len(texts) >= sample {
+		l.sampled, l.texts = true, zstdpage.Words
+		size := func(k zstdpage.Kind) int {
+			c.packed = c.encoder.Append(c.packed[:0], texts[:sample], zstdpage.Part{End: sample, Kind: k})
+			return len(c.packed)
 		}
-		if _, err := e.Write(src[from:end]); err != nil {
-			return dst, err
+		if size(zstdpage.Records) < size(zstdpage.Words) {
+			l.texts = zstdpage.Records
 		}
-		if err := e.Flush(); err != nil {
-			return dst, err
-		}
-		from = end
 	}
-	if _, err := e.Write(src[from:]); err != nil {
-		return dst, err
+	if !l.sampled {
+		return zstdpage.Words
 	}
-	err := e.Close()
-	dst, c.out = c.out, nil
-	return dst, err
+	return l.texts
 }
 
 // entropy is about how many bits b takes if its bytes are coded by how often they occur, as zstd does where nothing

@@ -7,35 +7,14 @@ import (
 	"math"
 	"slices"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 
 	"wazuh-security-lake/ocsf"
 )
 
-// Level is how much CPU compression may take. The zero Level is the fastest.
-type Level uint8
-
-const (
-	LevelFastest Level = iota // about zstd 1
-	LevelDefault              // about zstd 3
-	LevelBetter               // about zstd 7
-)
-
-func (l Level) zstd() zstd.EncoderLevel {
-	switch l {
-	case LevelDefault:
-		return zstd.SpeedDefault
-	case LevelBetter:
-		return zstd.SpeedBetterCompression
-	}
-	return zstd.SpeedFastest
-}
-
 // Options are the choices of an Encoder. The zero Options are good.
 type Options struct {
-	Level Level
 	// RowGroupBytes is the uncompressed size at which the first row groups of an object are written (default 16 MiB).
 	// It bounds the encoder's memory: see Encoder.
 	RowGroupBytes int64
@@ -152,7 +131,7 @@ func (e *Encoder) Reset(w io.Writer) {
 	maps.Copy(e.meta, e.opt.Metadata)
 	e.drop()
 	for i := range e.layout.leaves {
-		e.layout.leaves[i].plain, e.layout.leaves[i].effort = false, effortUnknown
+		e.layout.leaves[i].plain, e.layout.leaves[i].sampled = false, false
 	}
 	e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0
 	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64

@@ -20,7 +20,6 @@ type Presses struct {
 
 type pressKey struct {
 	class *ocsf.Class
-	level Level
 	hands int
 }
 
@@ -29,13 +28,13 @@ type pressKey struct {
 const pressUses = 64
 
 // get returns a press for the class of l.
-func (s *Presses) get(l *layout, level Level, hands int) (*press, error) {
+func (s *Presses) get(l *layout, hands int) *press {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := pressKey{l.class, level, hands}
+	key := pressKey{l.class, hands}
 	if idle := s.idle[key]; len(idle) > 0 {
 		s.idle[key] = idle[:len(idle)-1]
-		return idle[len(idle)-1], nil
+		return idle[len(idle)-1]
 	}
 	return newPress(key, l)
 }
@@ -70,16 +69,12 @@ type press struct {
 	heavy   []int // the columns to encode, with several hands the largest first
 }
 
-func newPress(key pressKey, l *layout) (*press, error) {
+func newPress(key pressKey, l *layout) *press {
 	p := &press{key: key, unlike: make([][]int32, len(l.around)), twins: make(map[shape][]int32)}
 	for range max(key.hands, 1) {
-		h, err := newHand(key.level)
-		if err != nil {
-			return nil, err
-		}
-		p.hands = append(p.hands, h)
+		p.hands = append(p.hands, newHand())
 	}
-	return p, nil
+	return p
 }
 
 // shape is what columns must have in common to be alike.
@@ -158,9 +153,6 @@ func (p *press) share(g *group) {
 // weight is about how long it takes to encode the column.
 func (c *column) weight() int {
 	w := 1 + len(c.levels)/4 + len(c.refs) + len(c.nums) + len(c.arena)
-	if c.effort == effortThorough {
-		w += len(c.arena)
-	}
 	return w
 }
 

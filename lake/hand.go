@@ -32,14 +32,10 @@ type hand struct {
 	chunks  []parquet.ColumnChunk // by slot
 }
 
-func newHand(level Level) (*hand, error) {
-	c, err := newCodec(level)
-	if err != nil {
-		return nil, err
-	}
-	h := &hand{codec: c}
+func newHand() *hand {
+	h := &hand{codec: new(codec)}
 	h.numbers.factor = maphash.Bytes(maphash.MakeSeed(), []byte(toolName)) | 1
-	return h, nil
+	return h
 }
 
 // encode encodes its columns of the first n rows of g. Each column's slot is noted in p, where no other hand looks meanwhile.
@@ -136,7 +132,7 @@ func (h *hand) column(c *column, levels *stream, slot int, g *group, n int) erro
 		h.bounds += textBounds(c.longest)
 	}
 	if values > 0 && c.text() && !c.coded() {
-		t.quick = h.codec.effort(c.leaf, c.arena[:c.refs[values-1]]) == effortQuick
+		t.texts = h.codec.textKind(c.leaf, c.arena[:c.refs[values-1]])
 	}
 	cut := cutter{column: c, levels: levels.levels[:entries], values: values, rows: n}
 	rows := 0

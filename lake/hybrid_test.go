@@ -72,17 +72,14 @@ func checkRefs(t *testing.T, refs []int32) {
 	}
 }
 
-// A page of blocks is one frame that every zstd decoder reads.
-func TestCodecBlocks(t *testing.T) {
-	c, err := newCodec(LevelFastest)
-	if err != nil {
-		t.Fatal(err)
-	}
+// A page of parts is one frame that every zstd decoder reads.
+func TestCodecParts(t *testing.T) {
+	var c codec
 	page := make([]byte, 300<<10)
 	for i := range page {
 		page[i] = byte(rand.IntN(1 + i>>13))
 	}
-	for _, n := range []int{0, 1, leastBlock, 5000, len(page)} {
+	for _, n := range []int{0, 1, leastPart, 5000, len(page)} {
 		for _, cuts := range [][]int{nil, {n / 3}, {n / 4, n / 2}, {n / 2, n}, {1, 2, n - 1}} {
 			for _, end := range cuts {
 				c.cut(end)
@@ -94,7 +91,7 @@ func TestCodecBlocks(t *testing.T) {
 			if back, err := c.Decode(nil, got); err != nil || !bytes.Equal(back, page[:n]) {
 				t.Fatalf("%d bytes cut at %v do not come back: %v", n, cuts, err)
 			}
-			if len(c.cuts) > 0 {
+			if len(c.parts) > 0 {
 				t.Fatal("cuts of one page are left for the next")
 			}
 		}

@@ -49,10 +49,7 @@ func (e *Encoder) flush(all bool) error {
 
 // write writes the first n rows of g.
 func (e *Encoder) write(g *group, n int) error {
-	p, err := e.opt.Presses.get(e.layout, e.opt.Level, e.opt.Hands)
-	if err != nil {
-		return err
-	}
+	p := e.opt.Presses.get(e.layout, e.opt.Hands)
 	if err := p.write(e.file, g, n); err != nil {
 		return err // and the press is not used again
 	}

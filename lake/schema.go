@@ -10,6 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go/encoding"
 	"github.com/parquet-go/parquet-go/format"
 
+	"wazuh-security-lake/lake/zstdpage"
 	"wazuh-security-lake/ocsf"
 )
 
@@ -61,8 +62,9 @@ type leaf struct {
 	dict   bool // RLE_DICTIONARY with bounds; otherwise PLAIN, and text then has no bounds
 	// plain is set while the object at hand has the column in PLAIN although it may have a dictionary: see Encoder.
 	plain bool
-	// effort is what the texts of the object at hand are worth, once it is known.
-	effort effort
+	// texts is how the texts of the object at hand repeat, once it was looked at.
+	texts   zstdpage.Kind
+	sampled bool
 }
 
 // encoding is that of the object at hand.

@@ -8,6 +8,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding"
 
+	"wazuh-security-lake/lake/zstdpage"
 	"wazuh-security-lake/ocsf"
 )
 
@@ -28,7 +29,7 @@ type slot struct {
 	page         page
 	words        words
 	codec        *codec
-	quick        bool // texts are not worth the thorough encoder
+	texts        zstdpage.Kind // how they repeat
 }
 
 // page is one data page. Its slices belong to the row group that is being written.
@@ -53,7 +54,7 @@ type words struct {
 
 func (t *slot) clear() {
 	t.page, t.words = page{}, words{nums: t.words.nums[:0]}
-	t.quick = false
+	t.texts = zstdpage.Words
 }
 
 // The library makes one buffer and one dictionary for each column from its type.
@@ -81,10 +82,10 @@ func (t *slot) appendPage(dst []byte) []byte {
 		width := t.refWidth()
 		return appendRefs(append(dst, byte(width)), p.refs, width)
 	case t.kind == ocsf.KindString:
-		t.codec.quick = t.quick
+		t.codec.rest = t.texts
 		return append(dst, p.text...)
 	}
-	t.codec.quick = len(p.nums) > manyNumbers // that are not worth a dictionary: times
+	t.codec.rest = kindOfNumbers(t.kind)
 	return appendNumbers(dst, t.kind, p.nums)
 }
 
@@ -115,14 +116,19 @@ func (t *slot) refWidth() int {
 	return narrow
 }
 
-// manyNumbers are too many for the thorough encoder.
-const manyNumbers = 2000
-
 // leastWide is the size of packed numbers from which on their width is chosen.
 const leastWide = 256
 
 // wideGain is what whole bytes have to gain: more bytes to look at are not for nothing.
 const wideGain = 0.98
+
+// kindOfNumbers is how numbers, PLAIN, repeat.
+func kindOfNumbers(kind ocsf.Kind) zstdpage.Kind {
+	if kind == ocsf.KindInt || kind == ocsf.KindBool {
+		return zstdpage.Bytes
+	}
+	return zstdpage.Longs
+}
 
 // appendNumbers appends numbers, booleans or the bits of floats, PLAIN.
 func appendNumbers(dst []byte, kind ocsf.Kind, nums []int64) []byte {
@@ -216,7 +222,9 @@ func (t wordsType) Encode(_ []byte, _ encoding.Values, _ encoding.Encoding) ([]b
 	c := t.slot.codec
 	if t.slot.kind == ocsf.KindString {
 		c.page = append(c.page[:0], t.slot.words.texts...)
+		c.rest = zstdpage.Words
 	} else {
+		c.rest = kindOfNumbers(t.slot.kind)
 		c.page = appendNumbers(c.page[:0], t.slot.kind, t.slot.words.nums)
 	}
 	return c.page, nil
