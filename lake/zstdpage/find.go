@@ -58,8 +58,8 @@ const factor = 0x9FB21C651E98DF25
 // shortKey is the key of the lowest n bytes of v.
 func shortKey(v uint64, n int) uint64 { return v << (64 - 8*n) * factor }
 
-// longKey is the key of v and the longBytes - 8 bytes behind it.
-func longKey(v, behind uint64) uint64 { return (v*factor ^ behind<<(8*(16-longBytes))) * factor }
+// longKey is the key of longBytes bytes: of the first eight and of the last eight.
+func longKey(first, last uint64) uint64 { return (first*factor ^ last) * factor }
 
 const longBytes = 14
 
@@ -79,24 +79,6 @@ func same(src []byte, a, b, end int) int {
 	return b - from
 }
 
-// leastAgain is the shortest copy from a recent distance, which costs few bits.
-const leastAgain = 4
-
-// again copies from one of the last two distances what is the same at byte at, whose first bytes are v. It returns how many
-// bytes that were.
-func (e *Encoder) again(v uint32, literal, at, to int) int {
-	for _, distance := range e.recent[:2] {
-		from := at - int(distance)
-		if from < 0 || load32(e.src, from) != v {
-			continue
-		}
-		n := leastAgain + same(e.src, from+leastAgain, at+leastAgain, to)
-		e.copy(literal, at, n, int(distance))
-		return n
-	}
-	return 0
-}
-
 // copyFrom copies n bytes at byte at from byte from, and those before them that are the same. It returns how many bytes behind at
 // that were.
 func (e *Encoder) copyFrom(literal, at, from, n int) int {
@@ -112,50 +94,33 @@ func (e *Encoder) copyFrom(literal, at, from, n int) int {
 // findWords finds what repeats in text: from where a word begins or ends, where names and values do. To begin within words would find
 // pieces of numbers, which cost as much as they save and hide what follows.
 func (e *Encoder) findWords(from, to int) {
-	const shortBytes = 6
 	e.places.span(from, to)
 	src, literal, at := e.src, from, from
-	for end := to - 16; at < end; {
+	for end := to - longBytes; at < end; {
 		if at > from && inWord[src[at-1]] {
 			// Within a word only what the last copy is from is looked at: digits of times change, and what follows goes on. The
 			// first byte behind a copy is not the same there.
 			if at == literal && inWord[src[at]] {
 				at++
 			}
-			d := int(e.recent[0])
-			for at < end && inWord[src[at]] && inWord[src[at-1]] && load32(src, at) != load32(src, at-d) {
+			distance := int(e.recent[0])
+			for at < end && inWord[src[at]] && inWord[src[at-1]] && load32(src, at) != load32(src, at-distance) {
 				at++
 			}
 			if at >= end {
 				break
 			}
 		}
-		v := load64(src, at)
-		found, n := -1, 0
 		if at > literal {
-			for _, d := range e.recent[:2] {
-				if c := at - int(d); c >= 0 && load32(src, c) == uint32(v) {
-					found = c
-					break
-				}
+			if distance := e.again(at); distance > 0 {
+				n := same(src, at-distance, at, to)
+				e.copy(literal, at, n, distance)
+				at += n
+				literal = at
+				continue
 			}
 		}
-		if found >= 0 {
-			n = same(src, found, at, to)
-			e.copy(literal, at, n, at-found)
-			at += n
-			literal = at
-			continue
-		}
-		if c := e.places.swap(&e.places.long, longKey(v, load64(src, at+8)), at); c >= 0 && c < at && load64(src, c) == v {
-			found, n = c, same(src, c, at, to)
-		}
-		if c := e.places.swap(&e.places.short, shortKey(v, shortBytes), at); c >= 0 && c < at && c != found && (load64(src, c)^v)<<(64-8*shortBytes) == 0 {
-			if m := same(src, c, at, to); m > n {
-				found, n = c, m
-			}
-		}
-		if n > 0 {
+		if found, n := e.longest(at, to); n > 0 {
 			at = e.copyFrom(literal, at, found, n)
 			literal = at
 			continue
@@ -163,6 +128,33 @@ func (e *Encoder) findWords(from, to int) {
 		at++
 	}
 	e.addLiterals(literal, to)
+}
+
+// again returns which of the last two distances to copy from at byte at, 0 for none.
+func (e *Encoder) again(at int) int {
+	v := load32(e.src, at)
+	for _, d := range e.recent[:2] {
+		if from := at - int(d); from >= 0 && load32(e.src, from) == v {
+			return int(d)
+		}
+	}
+	return 0
+}
+
+// longest notes byte at as a place, and returns the place before it that is the same for longest, and for how long up to byte to.
+func (e *Encoder) longest(at, to int) (found, n int) {
+	const shortBytes = 6
+	src := e.src
+	v := load64(src, at)
+	if c := e.places.swap(&e.places.long, longKey(v, load64(src, at+longBytes-8)), at); c >= 0 && c < at && load64(src, c) == v {
+		found, n = c, 8+same(src, c+8, at+8, to)
+	}
+	if c := e.places.swap(&e.places.short, shortKey(v, shortBytes), at); c >= 0 && c < at && (n == 0 || c != found) && (load64(src, c)^v)<<(64-8*shortBytes) == 0 {
+		if m := same(src, c, at, to); m > n {
+			found, n = c, m
+		}
+	}
+	return found, n
 }
 
 // inWord are letters and digits.
@@ -244,12 +236,14 @@ func (e *Encoder) findLongs(from, to int) {
 // compare copies what is the same as so many bytes before, from byte at to byte end; a copy may go on up to byte to. It returns where it
 // ended and the first byte that is no part of a copy.
 func (e *Encoder) compare(literal, at, end, to, distance int) (int, int) {
+	// The shortest copy worth a sequence: the distance is the recent one, which costs few bits.
+	const least = 4
 	src := e.src
 	if at < distance || distance == 0 {
 		return end, literal
 	}
 	for at < end {
-		if at+leastAgain > to || load32(src, at) != load32(src, at-distance) {
+		if at+least > to || load32(src, at) != load32(src, at-distance) {
 			at++
 			continue
 		}
