@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -99,6 +101,37 @@ func TestLatestRowsStayBack(t *testing.T) {
 				t.Errorf("rows (-got +want):\n%.2000s", diff)
 			}
 		})
+	}
+}
+
+// TestBurstStaysBackInPart: of thousands of rows within holdBack only holdBackBytes stay.
+func TestBurstStaysBackInPart(t *testing.T) {
+	c := testClass()
+	e, err := NewEncoder(io.Discard, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 20_000)
+	flushes := 0
+	for i := range 3000 {
+		ev := newEvent(c, day+int64(i/10))
+		setText(ev.Root, "raw_data", fmt.Sprint(i, long))
+		before := e.buffered
+		if err := e.Write(ev); err != nil {
+			t.Fatal(err)
+		}
+		if e.buffered < before {
+			flushes++
+			if e.buffered > holdBackBytes+1<<20 || len(e.rows) < 100 {
+				t.Errorf("event %d: %d rows of %d bytes stayed back", i, len(e.rows), e.buffered)
+			}
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if flushes < 2 {
+		t.Errorf("%d row groups before the last, want several", flushes)
 	}
 }
 

@@ -12,6 +12,10 @@ import (
 // it is in the order of writing, and does so in several threads.
 const holdBack = 2000 // milliseconds
 
+// holdBackBytes is the most that stays back, for every row that does is copied twice: from some 3,000 alerts a second on it is less than
+// holdBack. A row that then turns out to be older costs an object, nothing else.
+const holdBackBytes = 4 << 20
+
 // flush writes a row group: of all rows, or without the latest ones, for which an older one may still come.
 func (e *Encoder) flush(all bool) error {
 	if len(e.rows) == 0 {
@@ -68,14 +72,14 @@ func (e *Encoder) emptied(g *group) *group {
 	return g
 }
 
-// ripe returns how many rows, in order, to write now: all but those of the last holdBack. At most half of the rows and
-// half of their bytes stay, so that a burst neither outgrows the budget nor makes row groups ever smaller.
+// ripe returns how many rows, in order, to write now: all but those of the last holdBack. At most half of the rows, half of their
+// bytes and holdBackBytes stay, so that a burst neither outgrows the budget nor makes row groups ever smaller.
 func (e *Encoder) ripe() int {
 	n := len(e.rows)
 	latest, bytes := e.rows[e.order[n-1]].time, int64(0)
 	for i := n; i > 0; i-- {
 		r := e.rows[e.order[i-1]]
-		if bytes += r.bytes; r.time <= latest-holdBack || 2*(n-i+1) > n || 2*bytes > e.buffered {
+		if bytes += r.bytes; r.time <= latest-holdBack || 2*(n-i+1) > n || bytes > min(e.buffered/2, holdBackBytes) {
 			return i
 		}
 	}
