@@ -134,6 +134,50 @@ func TestTablesComeBack(t *testing.T) {
 	}
 }
 
+// More sequences than any search finds in a block: their number is written in another way from 128 on, and from 0x7F00 on.
+func TestNumberOfSequences(t *testing.T) {
+	d := decoder(t)
+	for _, n := range []int{1, 127, 128, 129, 0x7EFF, 0x7F00, 0x7F01, 43000} {
+		src := bytes.Repeat([]byte{'a'}, 2+minMatch*n)
+		src[1] = 'b'
+		copy(src[2:], bytes.Repeat([]byte("aba"), n)) // three bytes from two or three bytes before
+		e := Encoder{src: src, recent: [3]uint32{1, 4, 8}}
+		at, literal := 2, 0
+		for range n {
+			distance := 2
+			for !bytes.Equal(src[at:at+minMatch], src[at-distance:][:minMatch]) {
+				distance++
+				if distance > at {
+					t.Fatal("nothing to copy")
+				}
+			}
+			e.copy(literal, at, minMatch, distance)
+			at += minMatch
+			literal = at
+		}
+		e.addLiterals(literal, len(src))
+		frame := appendFrameHeader(nil, len(src))
+		body := e.appendSequences(e.appendLiterals(nil))
+		frame = append(appendBlockHeader(frame, blockCompressed, len(body), true), body...)
+		if got, err := d.DecodeAll(frame, nil); err != nil || !bytes.Equal(got, src) {
+			t.Errorf("%d sequences do not come back: %v", n, err)
+		}
+	}
+}
+
+// A page of more than a MiB, which is one text at least, finds what repeats up to its end.
+func TestLongPage(t *testing.T) {
+	var e Encoder
+	logs := pages(3 << 20)["logs"]
+	parts := 0
+	for i := range 3 {
+		parts += len(e.Append(nil, logs[i<<20:(i+1)<<20], Part{1 << 20, Words}))
+	}
+	if got := len(e.Append(nil, logs, Part{len(logs), Words})); got > parts*102/100 {
+		t.Errorf("%d bytes, its parts together %d", got, parts)
+	}
+}
+
 // What scale makes of counts must be a power of two and leave no code out, or readers refuse the page.
 func TestScale(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
