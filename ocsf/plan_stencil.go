@@ -119,7 +119,7 @@ func (st *stencil) read(a *Alert, line []byte, values [][]byte) ([][]byte, bool)
 	return values, true
 }
 
-// recent are the plans that lines were mapped by lately, by a part of the line where rules differ.
+// recent are the plans that lines were mapped by lately, by the id of the rule.
 type recent struct {
 	plans  [recentLines][recentPlans]*Plan
 	values [][]byte // of the line at hand
@@ -127,22 +127,24 @@ type recent struct {
 
 const (
 	recentLines = 512
-	recentPlans = 4
-	// ruleFrom and ruleTo are where level and description of the rule begin in analysisd's lines.
-	ruleFrom, ruleTo = 60, 100
+	recentPlans = 8 // a line of the processor's cache
+	// ruleFrom is before the description of the rule in analysisd's lines, which its id follows. Where it does not, before
+	// ruleTo, lines are told apart by what stands at ruleFrom.
+	ruleFrom, ruleTo = 60, 400
 )
+
+var beforeRuleID = []byte(`","id":"`)
 
 // of returns the plans for a line, nil if it is too short to tell.
 func (r *recent) of(line []byte) *[recentPlans]*Plan {
-	if len(line) < ruleTo {
+	if len(line) < ruleFrom+8 {
 		return nil
 	}
-	h := uint64(0)
-	for rest := line[ruleFrom:ruleTo]; len(rest) >= 8; rest = rest[8:] {
-		h = (h ^ binary.LittleEndian.Uint64(rest)) * mix
-		h ^= h >> 32
+	rule := line[ruleFrom:min(len(line), ruleTo)]
+	if i := bytes.Index(rule[:len(rule)-8], beforeRuleID); i >= 0 {
+		rule = rule[i+len(beforeRuleID):]
 	}
-	return &r.plans[h%recentLines]
+	return &r.plans[binary.LittleEndian.Uint64(rule)*mix>>32%recentLines]
 }
 
 // first puts a plan first.
