@@ -25,13 +25,14 @@ type Plan struct {
 
 	fixed   []byte // values of planShape.fixed, one behind the other
 	ends    []int32
-	offset  int64 // of the timestamp
-	sources []source
-	asked   int // of the first so many sources guards ask
+	varied  []int32  // the other leaves: what their values are is all that an alert of the plan has of its own
+	offset  int64    // of the timestamp
+	sources []source // of the texts behind those of the varied leaves
+	asked   int      // of the first so many sources guards ask
 	guards  []guard
 	numbers []number
 	stencil *stencil // nil: there is none
-	stamp   int32    // the leaf of the timestamp
+	stamp   int32    // which of the varied leaves is the timestamp
 	shape   *planShape
 	next    *Plan // of the same hash
 	used    bool  // since the last sweep
@@ -42,7 +43,7 @@ type Plan struct {
 type Variables struct {
 	Plan  *Plan
 	Time  int64    // of the event: epoch milliseconds, UTC
-	Texts [][]byte // by the number that Trace.Text gave
+	Texts [][]byte // by the number that Trace.Text gave; the first are the values of the varied leaves
 	Nums  []int64  // by that of Trace.Num
 
 	text []byte
@@ -120,7 +121,14 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 	at := p.recent.of(a.line)
 	p.found, p.value = s, s.valueHash(a.leaves)
 	for plan := s.plans[p.value]; plan != nil; plan = plan.next {
-		if plan.holds(s, a.leaves) && p.m.replay(plan, a, now, v) {
+		if !plan.holds(s, a.leaves) {
+			continue
+		}
+		v.Texts = v.Texts[:0]
+		for _, i := range plan.varied {
+			v.Texts = append(v.Texts, a.leaves[i].Value)
+		}
+		if p.m.replay(plan, a, now, v) {
 			p.served(at, plan)
 			return true
 		}
@@ -129,7 +137,7 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 }
 
 // Recognize is Parse and Find at once for a line that fits one that was mapped lately. Where it reports false, a must be parsed;
-// where it reports true, a has its leaves, but finds none by its path.
+// where it reports true, a has no leaves: nobody made them.
 func (p *Planner) Recognize(a *Alert, line []byte, now time.Time, v *Variables) bool {
 	at := p.recent.of(line)
 	if at == nil || at[0] == nil || p.tree != a.tree {
@@ -144,8 +152,7 @@ func (p *Planner) Recognize(a *Alert, line []byte, now time.Time, v *Variables) 
 		if plan == nil {
 			break
 		}
-		var ok bool
-		if p.recent.values, ok = plan.stencil.read(a, line, p.recent.values); ok && p.m.replay(plan, a, now, v) {
+		if plan.stencil.read(a, line, v) && p.m.replay(plan, a, now, v) {
 			p.served(at, plan)
 			return true
 		}
@@ -263,21 +270,27 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 		s.wide, s.fixed = true, nil
 		s.clear()
 	}
+	plan := &Plan{offset: p.m.d.offset, shape: s}
 	fixed := make([]int32, 0, len(s.fixed)+8)
 	for i := range a.leaves {
-		if _, known := slices.BinarySearch(s.fixed, int32(i)); known {
-			a.leaves[i].looked |= lookedValue
+		l := &a.leaves[i]
+		if _, known := slices.BinarySearch(s.fixed, int32(i)); known || l.Kind == LeafEmpty || l.Kind == LeafNull {
+			l.looked |= lookedValue // of these kinds there is no other value
 		}
-		if a.leaves[i].looked&lookedValue != 0 {
+		if l.looked&lookedValue != 0 {
 			fixed = append(fixed, int32(i))
+		} else {
+			plan.varied = append(plan.varied, int32(i))
 		}
+	}
+	if plan.stamp = plan.variable(a.Leaf("timestamp").Index); plan.stamp < 0 {
+		return
 	}
 	if len(fixed) > len(s.fixed) { // the plans there are lack the values of the new ones
 		p.plans -= s.count
 		s.fixed = fixed
 		s.clear()
 	}
-	plan := &Plan{offset: p.m.d.offset, stamp: a.Leaf("timestamp").Index, shape: s}
 	for _, i := range fixed {
 		plan.fixed = append(plan.fixed, a.leaves[i].Value...)
 		plan.ends = append(plan.ends, int32(len(plan.fixed)))
@@ -290,7 +303,7 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 	if plan.Product, err = p.product(ev, t); err != nil {
 		return
 	}
-	plan.stencil = newStencil(a, fixed, plan.fixed, plan.ends)
+	plan.stencil = newStencil(a, plan.varied)
 	hash := s.valueHash(a.leaves)
 	n := 0
 	for other := s.plans[hash]; other != nil; other = other.next {
@@ -302,6 +315,14 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 	s.plans[hash] = plan
 	s.count++
 	p.plans++
+}
+
+// variable returns which of the varied leaves a leaf is, -1 if it is none.
+func (p *Plan) variable(leaf int32) int32 {
+	if k, varies := slices.BinarySearch(p.varied, leaf); varies {
+		return int32(k)
+	}
+	return -1
 }
 
 // size is how much text of the alert the plan and what is made of it hold.

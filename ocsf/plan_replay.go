@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// replay fills v from an alert for which plan may hold, and reports whether it does.
+// replay fills v, whose texts are the values of the varied leaves, from an alert for which plan may hold, and reports
+// whether it does.
 func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool {
-	ms, offset, ok := parseTime(a.leaves[plan.stamp].text(), true)
+	ms, offset, ok := parseTime(v.Texts[plan.stamp], true)
 	if !ok || offset != plan.offset || ms < earliest.UnixMilli() || ms > now.Add(maxAhead).UnixMilli() {
 		return false
 	}
@@ -15,7 +16,6 @@ func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool 
 	if v.text = v.text[:0]; cap(v.text) > keepBytes {
 		v.text = nil
 	}
-	v.Texts = v.Texts[:0]
 	for i := range plan.sources[:plan.asked] {
 		v.Texts = append(v.Texts, m.text(&plan.sources[i], a, v))
 	}
@@ -29,7 +29,7 @@ func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool 
 	}
 	v.Nums = v.Nums[:0]
 	for i := range plan.numbers {
-		n, judged := plan.numbers[i].of(a, ms)
+		n, judged := plan.numbers[i].of(v.Texts, ms)
 		if judged != plan.numbers[i].want {
 			return false
 		}
@@ -41,10 +41,8 @@ func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool 
 // text makes the text of a source.
 func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
 	switch s.kind {
-	case sourceLeaf:
-		return a.leaves[s.leaf].Value
 	case sourceDerived:
-		return s.derive.of(a.leaves[s.leaf].Value, int(s.nth))
+		return s.derive.of(v.Texts[s.leaf], int(s.nth))
 	case sourceUID:
 		return m.appendUUID(v, a.line)
 	case sourceLine:
@@ -52,9 +50,9 @@ func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
 	case sourceUUID:
 		parts := m.d.texts[:0]
 		for i := range s.parts {
-			var text []byte
+			text := s.parts[i].text
 			if n := s.parts[i].leaf; n >= 0 {
-				text = a.leaves[n].Value
+				text = v.Texts[n]
 			}
 			parts = append(parts, text)
 		}
@@ -69,9 +67,9 @@ func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
 		switch {
 		case p.leaf < 0:
 		case p.json:
-			text = appendJSON(text, a.leaves[p.leaf].Kind, a.leaves[p.leaf].Value)
+			text = appendString(text, v.Texts[p.leaf])
 		default:
-			text = append(text, a.leaves[p.leaf].Value...)
+			text = append(text, v.Texts[p.leaf]...)
 		}
 	}
 	v.text = text
@@ -101,17 +99,17 @@ func (g *guard) holds(texts [][]byte) bool {
 	return answer(bytes.Equal(text, other)) == g.want
 }
 
-// of returns the number in an alert whose time is ms.
-func (n *number) of(a *Alert, ms int64) (int64, verdict) {
+// of returns the number in an alert of these texts, whose time is ms.
+func (n *number) of(texts [][]byte, ms int64) (int64, verdict) {
 	switch n.kind {
 	case numberOf:
-		return n.attr.number(a.leaves[n.leaf].Value)
+		return n.attr.number(texts[n.leaf])
 	case numberTime:
-		return timeOf(a.leaves[n.leaf].Value, n.shift)
+		return timeOf(texts[n.leaf], n.shift)
 	case numberHex:
-		return hexNumber(a.leaves[n.leaf].Value)
+		return hexNumber(texts[n.leaf])
 	case numberParts:
-		return 0, verdict(countParts(a.leaves[n.leaf].Value))
+		return 0, verdict(countParts(texts[n.leaf]))
 	}
 	return ms, n.want
 }

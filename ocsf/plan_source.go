@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// A source is where a variable text of a plan comes from: the same way for every alert of the plan.
+// A source is where a variable text of a plan comes from: the same way for every alert of the plan. That of a Trace counts the
+// leaves of the alert, that of a Plan, which has none of kind sourceLeaf, the varied ones.
 type source struct {
 	kind   sourceKind
 	derive derivation // sourceDerived
@@ -29,7 +30,7 @@ const (
 type part struct {
 	text []byte
 	leaf int32 // -1: none
-	json bool  // as the JSON value it was
+	json bool  // as the JSON value it was; in a plan: as a JSON string
 }
 
 // leaves calls yield for each leaf the source is made of.

@@ -10,54 +10,36 @@ import (
 // compared as text instead of being scanned. Nothing between the holes can be another JSON text than it was, and what
 // stands in them is read as strictly as ever.
 type stencil struct {
-	text   []byte // what is between the holes, one behind the other
-	holes  []hole
-	leaves []Leaf // of the alert; the values in holes are not theirs
+	text  []byte // what is between the holes, one behind the other
+	holes []hole // as many as the plan has varied leaves
 }
 
 // hole is where a value may differ.
 type hole struct {
 	end  int32 // in stencil.text, of what is before it
-	leaf int32
+	kind LeafKind
 }
 
 // maxStencil is the longest line that is worth a stencil.
 const maxStencil = 8 << 10
 
-// newStencil returns the stencil of an alert, nil if it has none: fixed are the leaves whose values are part of the plan.
-// Values of these lie in values, where ends says.
-func newStencil(a *Alert, fixed []int32, values []byte, ends []int32) *stencil {
+// newStencil returns the stencil of an alert, nil if it has none: varied are the leaves whose values are not part of the plan.
+func newStencil(a *Alert, varied []int32) *stencil {
 	if len(a.line) > maxStencil || a.spliced {
 		return nil
 	}
-	st := &stencil{leaves: append([]Leaf(nil), a.leaves...)}
-	from, known := 0, 0
+	st := new(stencil)
 	s := scanner{a: new(Alert), src: a.line}
-	for i := range st.leaves {
-		l := &st.leaves[i]
-		if known < len(fixed) && int(fixed[known]) == i {
-			start := int32(0)
-			if known > 0 {
-				start = ends[known-1]
-			}
-			l.Value = values[start:ends[known]:ends[known]]
-			known++
-			continue
-		}
-		if l.Kind == LeafEmpty || l.Kind == LeafNull { // there is no other value of the kind
-			l.Value = bytes.Clone(l.Value)
-			continue
-		}
-		l.Value = nil
-		st.text = append(st.text, a.line[from:l.at]...)
-		st.holes = append(st.holes, hole{int32(len(st.text)), int32(i)})
+	for _, i := range varied {
+		l := &a.leaves[i]
+		st.text = append(st.text, a.line[s.pos:l.at]...)
+		st.holes = append(st.holes, hole{int32(len(st.text)), l.Kind})
 		s.pos = int(l.at)
 		if _, ok := s.hole(l.Kind); !ok {
 			return nil
 		}
-		from = s.pos
 	}
-	st.text = append(st.text, a.line[from:]...)
+	st.text = append(st.text, a.line[s.pos:]...)
 	return st
 }
 
@@ -90,39 +72,31 @@ func (s *scanner) hole(kind LeafKind) ([]byte, bool) {
 	return s.src[start:s.pos], true
 }
 
-// read makes the alert that of a line, if it fits.
-func (st *stencil) read(a *Alert, line []byte, values [][]byte) ([][]byte, bool) {
+// read makes what is in the holes of a line the texts of v and reports whether the line fits; a is where texts are rewritten.
+func (st *stencil) read(a *Alert, line []byte, v *Variables) bool {
 	s := scanner{a: a, src: line}
-	values = values[:0]
+	v.Texts = v.Texts[:0]
 	from := int32(0)
 	for i := range st.holes {
 		h := &st.holes[i]
 		n := int(h.end - from)
 		if len(line)-s.pos < n || !bytes.Equal(line[s.pos:s.pos+n], st.text[from:h.end]) {
-			return values, false
+			return false
 		}
 		s.pos += n
 		from = h.end
-		value, ok := s.hole(st.leaves[h.leaf].Kind)
+		value, ok := s.hole(h.kind)
 		if !ok {
-			return values, false
+			return false
 		}
-		values = append(values, value)
+		v.Texts = append(v.Texts, value)
 	}
-	if !bytes.Equal(line[s.pos:], st.text[from:]) {
-		return values, false
-	}
-	a.leaves = append(a.leaves[:0], st.leaves...)
-	for i := range st.holes {
-		a.leaves[st.holes[i].leaf].Value = values[i]
-	}
-	return values, true
+	return bytes.Equal(line[s.pos:], st.text[from:])
 }
 
 // recent are the plans that lines were mapped by lately, by the id of the rule.
 type recent struct {
-	plans  [recentLines][recentPlans]*Plan
-	values [][]byte // of the line at hand
+	plans [recentLines][recentPlans]*Plan
 }
 
 const (

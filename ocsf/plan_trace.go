@@ -214,16 +214,43 @@ func (t *Trace) varies(n int) bool {
 // numbered returns the number of a text in the plan.
 func (t *Trace) numbered(n int) int32 {
 	x := &t.texts[n]
+	if x.source.kind == sourceLeaf {
+		return t.plan.variable(x.source.leaf)
+	}
 	if x.number == 0 {
-		s := x.source
-		s.parts = slices.Clone(s.parts)
-		for i := range s.parts {
-			s.parts[i].text = bytes.Clone(s.parts[i].text)
-		}
-		t.plan.sources = append(t.plan.sources, s)
-		x.number = int32(len(t.plan.sources))
+		t.plan.sources = append(t.plan.sources, t.planned(x.source))
+		x.number = int32(len(t.plan.varied) + len(t.plan.sources))
 	}
 	return x.number - 1
+}
+
+// planned returns a source as the plan has it: the values that are the same for all its alerts are texts of the source.
+func (t *Trace) planned(s source) source {
+	s.leaf = t.plan.variable(s.leaf)
+	parts := make([]part, 0, len(s.parts))
+	var before []byte
+	for _, p := range s.parts {
+		before = append(before, p.text...)
+		leaf := int32(-1)
+		if p.leaf >= 0 {
+			l := &t.a.leaves[p.leaf]
+			p.json = p.json && l.Kind == LeafText
+			if leaf = t.plan.variable(p.leaf); leaf < 0 && p.json {
+				before = appendString(before, l.Value)
+			} else if leaf < 0 {
+				before = append(before, l.Value...)
+			}
+		}
+		if leaf >= 0 || s.kind == sourceUUID { // the parts of a UUID stay apart
+			parts = append(parts, part{bytes.Clone(before), leaf, p.json})
+			before = before[:0]
+		}
+	}
+	if len(before) > 0 {
+		parts = append(parts, part{text: before, leaf: -1})
+	}
+	s.parts = parts
+	return s
 }
 
 // settle puts into the plan what an alert must have in common with the traced one. Which leaves are looked at is settled before.
@@ -251,5 +278,12 @@ func (t *Trace) settle(p *Plan) {
 			p.guards = append(p.guards, g)
 		}
 	}
-	p.numbers, p.asked = slices.Clone(t.numbers), len(p.sources)
+	p.asked = len(p.sources)
+	values := t.values[:0]
+	for i, n := range t.numbers {
+		if n.leaf = p.variable(n.leaf); n.leaf >= 0 || n.kind == numberNow {
+			p.numbers, values = append(p.numbers, n), append(values, t.values[i])
+		}
+	}
+	t.values = values
 }
