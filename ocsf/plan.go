@@ -29,7 +29,8 @@ type Plan struct {
 	offset  int64    // of the timestamp
 	sources []source // of the texts behind those of the varied leaves
 	asked   int      // of the first so many sources guards ask
-	guards  []guard
+	plain   []int32  // texts that any attribute takes as they are: what most guards come to
+	guards  []guard  // the others
 	numbers []number
 	stencil *stencil // nil: there is none
 	stamp   int32    // which of the varied leaves is the timestamp

@@ -19,6 +19,11 @@ func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool 
 	for i := range plan.sources[:plan.asked] {
 		v.Texts = append(v.Texts, m.text(&plan.sources[i], a, v))
 	}
+	for _, n := range plan.plain {
+		if text := v.Texts[n]; len(text) > maxStringChars || blank(text) {
+			return false
+		}
+	}
 	for i := range plan.guards {
 		if g := &plan.guards[i]; !g.holds(v.Texts) {
 			return false

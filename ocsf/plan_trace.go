@@ -224,6 +224,20 @@ func (t *Trace) numbered(n int) int32 {
 	return x.number - 1
 }
 
+// simplify puts texts that must not be blank, nor so long that it matters, in a list of their own, for that is what most
+// guards ask. It is a little stricter: longer texts may be short enough if they are not ASCII.
+func (p *Plan) simplify() {
+	for _, g := range p.guards {
+		if g.kind == guardText && g.want == verdictTaken && g.attr.undemanding() && !slices.Contains(p.plain, g.text) {
+			p.plain = append(p.plain, g.text)
+		}
+	}
+	p.guards = slices.DeleteFunc(p.guards, func(g guard) bool {
+		return slices.Contains(p.plain, g.text) && (g.kind == guardText && g.want == verdictTaken && g.attr.undemanding() ||
+			g.kind == guardBlank && g.want == answer(false) || g.kind == guardAsk && g.ask == isLong && g.want == answer(false))
+	})
+}
+
 // planned returns a source as the plan has it: the values that are the same for all its alerts are texts of the source.
 func (t *Trace) planned(s source) source {
 	s.leaf = t.plan.variable(s.leaf)
@@ -279,6 +293,7 @@ func (t *Trace) settle(p *Plan) {
 		}
 	}
 	p.asked = len(p.sources)
+	p.simplify()
 	values := t.values[:0]
 	for i, n := range t.numbers {
 		if n.leaf = p.variable(n.leaf); n.leaf >= 0 || n.kind == numberNow {
