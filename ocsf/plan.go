@@ -47,7 +47,8 @@ type Variables struct {
 	Texts [][]byte // by the number that Trace.Text gave; the first are the values of the varied leaves
 	Nums  []int64  // by that of Trace.Num
 
-	text []byte
+	text  []byte
+	plain []bool // of the first texts: known to be a JSON string as they are
 }
 
 // planShape is what alerts with the same fields of the same kinds in the same order have in common. Where no field is repeated and
@@ -125,9 +126,9 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 		if !plan.holds(s, a.leaves) {
 			continue
 		}
-		v.Texts = v.Texts[:0]
+		v.Texts, v.plain = v.Texts[:0], v.plain[:0]
 		for _, i := range plan.varied {
-			v.Texts = append(v.Texts, a.leaves[i].Value)
+			v.Texts, v.plain = append(v.Texts, a.leaves[i].Value), append(v.plain, false)
 		}
 		if p.m.replay(plan, a, now, v) {
 			p.served(at, plan)

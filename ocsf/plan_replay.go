@@ -71,6 +71,8 @@ func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
 		text = append(text, p.text...)
 		switch {
 		case p.leaf < 0:
+		case p.json && v.plain[p.leaf]:
+			text = append(append(append(text, '"'), v.Texts[p.leaf]...), '"')
 		case p.json:
 			text = appendString(text, v.Texts[p.leaf])
 		default:

@@ -3,6 +3,7 @@ package ocsf
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // stencil is the line that a plan was made of, with holes where values are that may differ. A line that fits it has the same
@@ -16,8 +17,8 @@ type stencil struct {
 
 // hole is where a value may differ.
 type hole struct {
-	end  int32 // in stencil.text, of what is before it
-	kind LeafKind
+	behind int32 // so much of stencil.text, which ends with the quote of a string
+	kind   LeafKind
 }
 
 // maxStencil is the longest line that is worth a stencil.
@@ -32,12 +33,17 @@ func newStencil(a *Alert, varied []int32) *stencil {
 	s := scanner{a: new(Alert), src: a.line}
 	for _, i := range varied {
 		l := &a.leaves[i]
-		st.text = append(st.text, a.line[s.pos:l.at]...)
-		st.holes = append(st.holes, hole{int32(len(st.text)), l.Kind})
+		from := s.pos
 		s.pos = int(l.at)
 		if _, ok := s.hole(l.Kind); !ok {
 			return nil
 		}
+		to := l.at
+		if l.Kind == LeafText {
+			to++
+		}
+		st.text = append(st.text, a.line[from:to]...)
+		st.holes = append(st.holes, hole{to - int32(from), l.Kind})
 	}
 	st.text = append(st.text, a.line[s.pos:]...)
 	return st
@@ -74,24 +80,31 @@ func (s *scanner) hole(kind LeafKind) ([]byte, bool) {
 
 // read makes what is in the holes of a line the texts of v and reports whether the line fits; a is where texts are rewritten.
 func (st *stencil) read(a *Alert, line []byte, v *Variables) bool {
-	s := scanner{a: a, src: line}
-	v.Texts = v.Texts[:0]
-	from := int32(0)
+	n := len(st.holes)
+	v.Texts, v.plain = slices.Grow(v.Texts[:0], n)[:n], slices.Grow(v.plain[:0], n)[:n]
+	texts, plain := v.Texts, v.plain
+	pos, text := 0, st.text
 	for i := range st.holes {
-		h := &st.holes[i]
-		n := int(h.end - from)
-		if len(line)-s.pos < n || !bytes.Equal(line[s.pos:s.pos+n], st.text[from:h.end]) {
+		h := st.holes[i]
+		if !bytes.HasPrefix(line[pos:], text[:h.behind]) {
 			return false
 		}
-		s.pos += n
-		from = h.end
-		value, ok := s.hole(h.kind)
+		pos, text = pos+int(h.behind), text[h.behind:]
+		s, ok := scanner{a: a, src: line, pos: pos}, false
+		if h.kind != LeafText {
+			texts[i], ok = s.hole(h.kind)
+		} else if end := plainEnd(line, pos); end < len(line) && line[end] == '"' {
+			texts[i], plain[i], pos = line[pos:end], true, end+1
+			continue
+		} else {
+			texts[i], ok = s.rewritten(pos, end)
+		}
 		if !ok {
 			return false
 		}
-		v.Texts = append(v.Texts, value)
+		plain[i], pos = false, s.pos
 	}
-	return bytes.Equal(line[s.pos:], st.text[from:])
+	return bytes.Equal(line[pos:], text)
 }
 
 // recent are the plans that lines were mapped by lately, by the id of the rule.
