@@ -96,19 +96,25 @@ func (s *scanner) rewritten(start, i int) ([]byte, bool) {
 	return nil, false
 }
 
-// plain appends what is plain at the start of raw to a.text and returns its length. Escapes stand close together, so it
-// copies word by word as it looks.
+// plain appends what is plain at the start of raw to a.text, and what short escapes in it stand for, and returns its length.
+// Escapes stand close together, so it copies word by word as it looks.
 func (a *Alert) plain(raw []byte) int {
 	n, text := 0, a.text
 	for len(raw)-n >= 8 {
 		w := binary.LittleEndian.Uint64(raw[n:])
 		text = binary.LittleEndian.AppendUint64(text, w)
-		if hit := notPlain(w); hit != 0 {
-			k := bits.TrailingZeros64(hit) / 8
-			a.text = text[:len(text)-8+k]
-			return n + k
+		hit := notPlain(w)
+		if hit == 0 {
+			n += 8
+			continue
 		}
-		n += 8
+		k := bits.TrailingZeros64(hit) / 8
+		text, n = text[:len(text)-8+k], n+k
+		if raw[n] != '\\' || n+1 == len(raw) || shortEscape(raw[n+1]) == 0 {
+			a.text = text
+			return n
+		}
+		text, n = append(text, shortEscape(raw[n+1])), n+2
 	}
 	end := plainEnd(raw, n)
 	a.text = append(text, raw[n:end]...)
@@ -121,43 +127,50 @@ func (a *Alert) unescape(raw []byte) int {
 	if len(raw) < 2 {
 		return 0
 	}
-	c := raw[1]
-	switch c {
-	case '"', '\\', '/':
-	case 'b':
-		c = '\b'
-	case 'f':
-		c = '\f'
-	case 'n':
-		c = '\n'
-	case 'r':
-		c = '\r'
-	case 't':
-		c = '\t'
-	case 'u':
-		r, ok := hex4(raw[2:])
-		if !ok {
-			return 0
-		}
-		n := 6
-		if utf16.IsSurrogate(r) {
-			pair := rune(utf8.RuneError)
-			if len(raw) > 7 && raw[6] == '\\' && raw[7] == 'u' {
-				if low, ok := hex4(raw[8:]); ok {
-					pair = utf16.DecodeRune(r, low)
-				}
-			}
-			if r = pair; r != utf8.RuneError {
-				n = 12
-			}
-		}
-		a.text = utf8.AppendRune(a.text, r)
-		return n
-	default:
+	if c := shortEscape(raw[1]); c != 0 {
+		a.text = append(a.text, c)
+		return 2
+	}
+	if raw[1] != 'u' {
 		return 0
 	}
-	a.text = append(a.text, c)
-	return 2
+	r, ok := hex4(raw[2:])
+	if !ok {
+		return 0
+	}
+	n := 6
+	if utf16.IsSurrogate(r) {
+		pair := rune(utf8.RuneError)
+		if len(raw) > 7 && raw[6] == '\\' && raw[7] == 'u' {
+			if low, ok := hex4(raw[8:]); ok {
+				pair = utf16.DecodeRune(r, low)
+			}
+		}
+		if r = pair; r != utf8.RuneError {
+			n = 12
+		}
+	}
+	a.text = utf8.AppendRune(a.text, r)
+	return n
+}
+
+// shortEscape returns what a backslash and c stand for, 0 if they are no escape, or a longer one.
+func shortEscape(c byte) byte {
+	switch c {
+	case '"', '\\', '/':
+		return c
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return 0
 }
 
 // validText returns b, or a copy in a.text with U+FFFD for every byte that is no UTF-8.
