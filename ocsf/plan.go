@@ -2,9 +2,7 @@ package ocsf
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -29,7 +27,7 @@ type Plan struct {
 	offset  int64    // of the timestamp
 	sources []source // of the texts behind those of the varied leaves
 	asked   int      // of the first so many sources guards ask
-	plain   []int32  // texts that any attribute takes as they are: what most guards come to
+	usual   []int32  // texts that must be neither blank nor long: what most guards come to
 	guards  []guard  // the others
 	numbers []number
 	stencil *stencil // nil: there is none
@@ -49,19 +47,6 @@ type Variables struct {
 
 	text  []byte
 	plain []bool // of the first texts: known to be a JSON string as they are
-}
-
-// planShape is what alerts with the same fields of the same kinds in the same order have in common. Where no field is repeated and
-// no name has dots in it, these tell which objects there are as well.
-type planShape struct {
-	leaves  []int32 // node and kind of each
-	objects []int32 // nodes; nil where the leaves tell
-	fixed   []int32 // leaves whose values are part of the plans
-	wide    bool    // only leaves that were looked at are among them
-	plans   map[uint64]*Plan
-	count   int // of the plans
-	traced  int // alerts that were traced
-	hits    int // alerts that a plan was found for
 }
 
 // Planner maps alerts by plans, and the plain way where there is none. Like its Mapper it is for one goroutine.
@@ -339,65 +324,6 @@ func (p *Plan) size(a *Alert) int {
 	return n
 }
 
-func (s *planShape) clear() {
-	clear(s.plans)
-	s.count = 0
-}
-
-// shape is what a leaf contributes to the shape of its alert.
-func (l *Leaf) shape() int32 { return l.node<<3 | int32(l.Kind) }
-
-func shapeHash(a *Alert) uint64 {
-	h := uint64(len(a.leaves))
-	for i := range a.leaves {
-		h = (h ^ uint64(uint32(a.leaves[i].shape()))) * mix
-		h ^= h >> 32
-	}
-	if a.irregular || a.repeats {
-		for _, node := range a.objects {
-			h = (h ^ uint64(uint32(node))) * mix
-			h ^= h >> 32
-		}
-	}
-	return h
-}
-
-const mix = 0x9e3779b97f4a7c15
-
-func (s *planShape) fits(a *Alert) bool {
-	if irregular := a.irregular || a.repeats; len(a.leaves) != len(s.leaves) || irregular != (s.objects != nil) ||
-		irregular && !slices.Equal(a.objects, s.objects) {
-		return false
-	}
-	for i := range a.leaves {
-		if a.leaves[i].shape() != s.leaves[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// valueHash is made of the length and the ends of each value that is part of the plans.
-func (s *planShape) valueHash(leaves []Leaf) uint64 {
-	h := uint64(0)
-	for _, i := range s.fixed {
-		v := leaves[i].Value
-		n := len(v)
-		h ^= uint64(n)
-		switch {
-		case n >= 8:
-			h = (h^binary.LittleEndian.Uint64(v))*mix ^ binary.LittleEndian.Uint64(v[n-8:])
-		case n >= 4:
-			h = (h ^ uint64(binary.LittleEndian.Uint32(v))<<32 ^ uint64(binary.LittleEndian.Uint32(v[n-4:])))
-		case n > 0:
-			h ^= uint64(v[0])<<16 | uint64(v[n/2])<<24 | uint64(v[n-1])<<32
-		}
-		h *= mix
-		h ^= h >> 29
-	}
-	return h
-}
-
 // holds reports whether the values that are part of the plan are those of the alert.
 func (p *Plan) holds(s *planShape, leaves []Leaf) bool {
 	if len(p.ends) != len(s.fixed) {
@@ -411,17 +337,4 @@ func (p *Plan) holds(s *planShape, leaves []Leaf) bool {
 		start = p.ends[k]
 	}
 	return true
-}
-
-// settledPath reports whether values of a path are likely to be the same for all alerts of a rule, so that they had better be
-// part of the plan even if nothing depends on them.
-func settledPath(path string) bool {
-	switch {
-	case path == "rule.firedtimes", path == "rule.description":
-		return false // the description names what the rule found
-	case strings.HasPrefix(path, "rule."), strings.HasPrefix(path, "decoder."), strings.HasPrefix(path, "manager."),
-		strings.HasPrefix(path, "cluster."), strings.HasPrefix(path, "input."):
-		return true
-	}
-	return false
 }

@@ -19,7 +19,7 @@ func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool 
 	for i := range plan.sources[:plan.asked] {
 		v.Texts = append(v.Texts, m.text(&plan.sources[i], a, v))
 	}
-	for _, n := range plan.plain {
+	for _, n := range plan.usual {
 		if text := v.Texts[n]; len(text) > maxStringChars || blank(text) {
 			return false
 		}

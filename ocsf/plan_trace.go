@@ -227,14 +227,15 @@ func (t *Trace) numbered(n int) int32 {
 // simplify puts texts that must not be blank, nor so long that it matters, in a list of their own, for that is what most
 // guards ask. It is a little stricter: longer texts may be short enough if they are not ASCII.
 func (p *Plan) simplify() {
+	taken := func(g guard) bool { return g.kind == guardText && g.want == verdictTaken && g.attr.undemanding() }
 	for _, g := range p.guards {
-		if g.kind == guardText && g.want == verdictTaken && g.attr.undemanding() && !slices.Contains(p.plain, g.text) {
-			p.plain = append(p.plain, g.text)
+		if taken(g) && !slices.Contains(p.usual, g.text) {
+			p.usual = append(p.usual, g.text)
 		}
 	}
 	p.guards = slices.DeleteFunc(p.guards, func(g guard) bool {
-		return slices.Contains(p.plain, g.text) && (g.kind == guardText && g.want == verdictTaken && g.attr.undemanding() ||
-			g.kind == guardBlank && g.want == answer(false) || g.kind == guardAsk && g.ask == isLong && g.want == answer(false))
+		implied := taken(g) || g.want == answer(false) && (g.kind == guardBlank || g.kind == guardAsk && g.ask == isLong)
+		return implied && slices.Contains(p.usual, g.text)
 	})
 }
 
