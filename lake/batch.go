@@ -16,8 +16,6 @@ type batch struct {
 	// one column.
 	cost, width int64
 	longer      int64 // how much longer the longest texts of all columns can be, together
-
-	expansion
 }
 
 // batchRow is where the variables of a row begin.

@@ -56,8 +56,8 @@ const (
 // dictionary of a column could outgrow its page. Memory is bounded by that budget, plus about a third for pages and the
 // compressed row group. Rows are sorted by time, stably,
 // inside a row group, and no row group begins before the previous one ended (ErrOlder), so the object is sorted as a
-// whole and says so (sorting_columns). The rows of the last two seconds stay back for the next row group, for the times
-// of a log are not in strict order: only a row older than that is ErrOlder.
+// whole and says so (sorting_columns). The rows of the last two seconds, or the last 4 MiB of them, stay back for the next row
+// group, for the times of a log are not in strict order: only a row older than that is ErrOlder.
 //
 // Texts whose dictionary would be nearly as large as they are - ids, addresses of a scan - are PLAIN for the whole object
 // instead. Its first row group decides.
@@ -84,9 +84,10 @@ type Encoder struct {
 	closed      bool
 	err         error // the first error of the writer below: the object is lost
 
-	batch  batch // rows that are in the group, but not yet in its columns
-	places []place
-	kept   []int32
+	batch     batch // rows that are in the group, but not yet in its columns
+	expansion expansion
+	places    []place
+	kept      []int32
 }
 
 // NewEncoder returns an encoder of events of class that writes one object to w. It writes nothing yet.

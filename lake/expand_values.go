@@ -5,7 +5,7 @@ import (
 )
 
 // single reports whether each kind has one value or none in the column at hand.
-func (x *expander) single() bool {
+func (x *filler) single() bool {
 	for _, h := range x.hits {
 		if h.values.to-h.values.from > 1 {
 			return false
@@ -15,7 +15,7 @@ func (x *expander) single() bool {
 }
 
 // list lists the values by kind.
-func (x *expander) list() {
+func (x *filler) list() {
 	clear(x.values)
 	for _, h := range x.hits {
 		x.values[h.kind] = x.patterns[h.kind].values[h.values.from:h.values.to]
@@ -23,7 +23,7 @@ func (x *expander) list() {
 }
 
 // addNumbers adds the numbers of each row.
-func (x *expander) addNumbers(c *column) {
+func (x *filler) addNumbers(c *column) {
 	if !x.single() {
 		x.list()
 		for i, kind := range x.of {
@@ -37,30 +37,29 @@ func (x *expander) addNumbers(c *column) {
 		}
 		return
 	}
-	clear(x.source)
-	variables := len(x.nums)
+	for i := range x.source {
+		x.source[i] = source{nums: x.none[:]}
+	}
 	for _, h := range x.hits {
 		p := x.patterns[h.kind]
 		if v := p.values[h.values.from]; v < 0 {
-			x.source[h.kind] = source{int32(len(x.nums)), 0, 1}
-			x.nums = append(x.nums, p.consts[constant(v)])
+			x.source[h.kind] = source{p.consts, constant(v), 0, 1}
 		} else {
-			x.source[h.kind] = source{v, -1, 1}
+			x.source[h.kind] = source{x.nums, v, -1, 1}
 		}
 	}
 	n := len(c.nums)
 	c.nums = slices.Grow(c.nums, len(x.of))[:n+len(x.of)]
 	for i, kind := range x.of {
 		s := &x.source[kind]
-		c.nums[n] = x.nums[s.base+x.rows[i].nums&s.mask]
+		c.nums[n] = s.nums[s.base+x.rows[i].nums&s.mask]
 		n += int(s.values)
 	}
 	c.nums = c.nums[:n]
-	x.nums = x.nums[:variables]
 }
 
 // addSpelled adds the texts of each row to a column that is PLAIN.
-func (x *expander) addSpelled(c *column) {
+func (x *filler) addSpelled(c *column) {
 	x.list()
 	for i, kind := range x.of {
 		for _, v := range x.values[kind] {
@@ -86,7 +85,7 @@ func variable(n int32) int32 { return noValue - 1 - n }
 func isValue(code int32) int { return int(^uint32(code) >> 31) }
 
 // code returns that of the one value of a hit; ok is false for a constant text that was not looked up yet.
-func (x *expander) code(h hit) (code int32, ok bool) {
+func (x *filler) code(h hit) (code int32, ok bool) {
 	v := x.patterns[h.kind].values[h.values.from]
 	if v >= 0 {
 		return variable(v), true
@@ -96,7 +95,7 @@ func (x *expander) code(h hit) (code int32, ok bool) {
 }
 
 // addCoded adds the texts of each row to a column with a dictionary.
-func (x *expander) addCoded(c *column) {
+func (x *filler) addCoded(c *column) {
 	constants := true
 	for i := range x.codes {
 		x.codes[i] = noValue
@@ -138,7 +137,7 @@ func (x *expander) addCoded(c *column) {
 }
 
 // addCodedLists is addCoded for any number of texts in a row, looked up or not.
-func (x *expander) addCodedLists(c *column) {
+func (x *filler) addCodedLists(c *column) {
 	x.list()
 	for i, kind := range x.of {
 		for _, v := range x.values[kind] {
@@ -153,7 +152,7 @@ func (x *expander) addCodedLists(c *column) {
 }
 
 // word returns the number of a constant text.
-func (x *expander) word(c *column, i int, v int32) int32 {
+func (x *filler) word(c *column, i int, v int32) int32 {
 	a := &x.group.likeness.alike[x.kinds[x.of[i]]]
 	ref := &x.group.likeness.refs[a.refs+constant(v)]
 	if *ref == noRef {
@@ -164,12 +163,11 @@ func (x *expander) word(c *column, i int, v int32) int32 {
 }
 
 // number looks a text of row i of the batch up in the dictionary of c.
-func (x *expander) number(c *column, i int, hash uint32, text []byte) int32 {
+func (x *filler) number(c *column, i int, hash uint32, text []byte) int32 {
 	before := len(c.words.ends)
 	ref := c.words.find(hash, text)
 	if len(c.words.ends) > before {
-		x.group.rows[x.first+i].bytes += wordCost + int64(len(text))
-		x.group.buffered += wordCost + int64(len(text))
+		x.grown = append(x.grown, growth{x.first + i, wordCost + int64(len(text))})
 	}
 	return ref
 }
