@@ -111,7 +111,7 @@ const (
 	// soft limit, nothing fails beyond it.
 	convertMemory = 142 << 20
 	// convertGarbage bounds what is collected late; less would cost time.
-	convertGarbage = 5 << 20
+	convertGarbage = 12 << 20
 )
 
 // convertAll relays every line of lines into store.
