@@ -219,3 +219,47 @@ func FuzzPatternIsTheSame(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) { patternRun(t, testClass(), seed, nil) })
 }
+
+// TestFillersMakeTheSame: by how many a batch is put into the columns makes no difference to the bytes.
+func TestFillersMakeTheSame(t *testing.T) {
+	c := testClass()
+	files := make([]bytes.Buffer, 3)
+	for i := range files {
+		r := seeded(77)
+		patterns, err := NewPatterns(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := NewEncoder(&files[i], c, Options{Hands: i + 1, RowGroupBytes: 300 << 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kinds []*specimen
+		var compiled []*Pattern
+		for range 9 {
+			s := newSpecimen(randomEvent(t, c, r, nil), r, 0.3)
+			setTime(s.ev, day)
+			p, err := patterns.New(s.ev, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kinds, compiled = append(kinds, s), append(compiled, p)
+		}
+		for row := range 6000 {
+			k := r.IntN(len(kinds))
+			texts, nums := kinds[k].another(r, day+int64(row), false)
+			if err := e.WritePattern(compiled[k], day+int64(row), texts, nums); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(e.expansion.fillers); got != i+1 {
+			t.Errorf("%d fillers for %d hands", got, i+1)
+		}
+		if !bytes.Equal(files[i].Bytes(), files[0].Bytes()) {
+			t.Errorf("%d hands make another file", i+1)
+		}
+	}
+}

@@ -36,8 +36,7 @@ type Part struct {
 // Encoder compresses one page after the other. The zero Encoder is ready. It keeps some 600 KB of memory and is not safe for
 // concurrent use.
 type Encoder struct {
-	src   []byte // the page
-	parts int    // of it that were begun
+	src []byte // the page
 	// Of the block at hand.
 	sequences []sequence
 	literals  []byte
