@@ -18,6 +18,10 @@ import (
 // Only alerts with scattered timestamps come near it; the batch is then sealed early.
 const maxPartitions = 12
 
+// idleLines is how many lines must have gone by without one for an object until it is closed when another day begins: its day is over, and
+// an open object takes some ten MiB for its footer and its encoder. Where one alert comes later after all, it costs an object.
+const idleLines = 20_000
+
 // builder is the batch under construction: every line consumed since the last seal ends here as a row, a reject or a
 // counted filter decision, and its byte range is noted. The zero batch (nil) begins with the first line.
 type builder struct {
@@ -49,6 +53,7 @@ type object struct {
 	file      File
 	encoder   *lake.Encoder // nil once closed
 	info      spool.Object
+	lastLine  int64 // of the batch, that was written to it
 }
 
 func newBuilder(opt *Options) *builder {
@@ -141,6 +146,7 @@ func (b *builder) add(f *fate) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", o.info.File, err)
 	}
+	o.lastLine = b.counts.Read
 	b.counts.Shipped++
 	if b.copier != nil {
 		b.copier.add(key, f.event)
@@ -158,7 +164,13 @@ func (f *fate) write(e *lake.Encoder) error {
 
 func (b *builder) create(key openKey, ms int64) (*object, error) {
 	for _, o := range b.open {
-		if o.source == key.source { // most likely a day that is over: it must not hold a row group in memory until the seal
+		switch {
+		case o.source != key.source:
+		case b.counts.Read-o.lastLine > idleLines:
+			if err := b.close(o); err != nil {
+				return nil, err
+			}
+		default: // most likely a day that is over: it must not hold a row group in memory until the seal
 			if err := o.encoder.Trim(); err != nil {
 				return nil, fmt.Errorf("write %s: %w", o.info.File, err)
 			}

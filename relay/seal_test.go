@@ -153,6 +153,42 @@ func TestOlderThanWhatIsWritten(t *testing.T) {
 	})
 }
 
+// When a day begins, the object of one that had no alert for long is closed; one that comes later begins another object. The day
+// before stays open: the first alerts of a day and the last of the one before come in any order.
+func TestDaysThatAreOver(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		lines := 0
+		day := func(d, n int) {
+			for range n {
+				w.line(alert(noon.AddDate(0, 0, d), fmt.Sprintf(`"full_log":"%d"`, lines)))
+				lines++
+			}
+		}
+		const many = 20_001
+		day(-3, 2)
+		day(-2, many) // -3 is idle from here on, but nothing begins
+		day(-3, 1)
+		day(-1, many)
+		day(0, 1) // closes -3 and -2
+		day(-1, 1)
+		day(-3, 1)
+		w.poll()
+		w.ok(w.relay.Flush(w.t.Context()))
+		if len(w.sealed) != 1 {
+			w.t.Fatalf("sealed %d batches, want one", len(w.sealed))
+		}
+		var got []string
+		for _, o := range w.sealed[0].Objects {
+			got = append(got, fmt.Sprint(o.EventDay, " ", o.Rows))
+		}
+		want := "[20260311 3 20260312 20001 20260313 20002 20260314 1 20260311 1]"
+		if fmt.Sprint(got) != want {
+			w.t.Errorf("objects %v, want %s", got, want)
+		}
+		w.wantSealed(shipped(int64(lines)))
+	})
+}
+
 // What the manifest says of a batch: place, ranges, objects, names.
 func TestManifest(t *testing.T) {
 	bubble(t, nil, func(w *world) {
