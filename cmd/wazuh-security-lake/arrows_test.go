@@ -18,7 +18,8 @@ var arrows = map[string][]string{
 	"config":                  {},
 	"tailer":                  {},
 	"ocsf":                    {},
-	"lake":                    {"ocsf"},
+	"lake":                    {"ocsf", "lake/zstdpage"},
+	"lake/zstdpage":           {},
 	"spool":                   {},
 	"relay":                   {"tailer", "ocsf", "lake", "spool"},
 	"uploader":                {"spool"},
@@ -38,6 +39,8 @@ var awsSDK = []string{"uploader", "setup", "doctor", "cmd/wazuh-security-lake"}
 var pure = map[string][]string{
 	"ocsf": {"os", "net", "net/http", "io/ioutil", "os/exec"},
 	"lake": {"os", "net", "net/http", "io/ioutil", "os/exec"},
+
+	"lake/zstdpage": {"os", "net", "net/http", "io/ioutil", "os/exec"},
 }
 
 func TestImportArrows(t *testing.T) {
