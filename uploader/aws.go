@@ -64,7 +64,7 @@ func OpenAWS(ctx context.Context, opt S3Options) (*AWS, error) {
 	}})
 	cfg.Credentials = a.base
 	cfg.HTTPClient = &http.Client{
-		Transport: transport,
+		Transport: wholeRefusals{transport},
 		// A redirect answers a signed request with an address outside the signature: it is an error to report.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

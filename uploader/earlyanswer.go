@@ -1,9 +1,12 @@
 package uploader
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -53,3 +56,37 @@ func (c *patientConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }
+
+// refusalLimit is how much of a refusal is read before the SDK sees it: the XML of S3 has some 5 KiB at most, with what the
+// service signed repeated in hexadecimal.
+const refusalLimit = 64 << 10
+
+// wholeRefusals reads what the service says about a refusal before the SDK sees the answer. The SDK closes the body of the
+// request as soon as there is an answer; when that body is still being sent, net/http takes its end for a fault and closes
+// the connection, and of an answer in two packets the second is lost: a 403 without a code, of which nobody can tell
+// whether the key is wrong or the right is missing.
+type wholeRefusals struct{ http.RoundTripper }
+
+// RoundTrip blocks until the answer's head is there and, when it is a refusal, its body. What went wrong while reading that
+// is met by the reader of the answer's body, after what came before it.
+func (w wholeRefusals) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := w.RoundTripper.RoundTrip(req)
+	if err != nil || res.StatusCode < http.StatusMultipleChoices || req.Body == nil {
+		return res, err
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, refusalLimit))
+	rest := io.Reader(res.Body)
+	if err != nil {
+		rest = brokenReader{err}
+	}
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(text), rest), res.Body}
+	return res, nil
+}
+
+// brokenReader is the end of an answer that broke off.
+type brokenReader struct{ err error }
+
+func (r brokenReader) Read([]byte) (int, error) { return 0, r.err }

@@ -42,8 +42,12 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(e.Code)
 	var api smithy.APIError
-	if errors.As(e.Err, &api) && api.ErrorMessage() != "" {
+	var unread *smithy.DeserializationError
+	switch {
+	case errors.As(e.Err, &api) && api.ErrorMessage() != "":
 		b.WriteString(": " + printable(api.ErrorMessage()))
+	case errors.As(e.Err, &unread):
+		b.WriteString("the answer cannot be read: " + cause(unread))
 	}
 	if e.RequestID != "" {
 		b.WriteString(" (request " + printable(e.RequestID) + ")")
