@@ -56,7 +56,7 @@ const (
 // dictionary of a column could outgrow its page. Memory is bounded by that budget, plus about a third for pages and the
 // compressed row group. Rows are sorted by time, stably,
 // inside a row group, and no row group begins before the previous one ended (ErrOlder), so the object is sorted as a
-// whole and says so (sorting_columns). The rows of the last two seconds, or the last 4 MiB of them, stay back for the next row
+// whole and says so (sorting_columns). The rows of the last two seconds, or the last MiB of them, stay back for the next row
 // group, for the times of a log are not in strict order: only a row older than that is ErrOlder.
 //
 // Texts whose dictionary would be nearly as large as they are - ids, addresses of a scan - are PLAIN for the whole object

@@ -122,7 +122,7 @@ func TestBurstStaysBackInPart(t *testing.T) {
 		}
 		if e.buffered < before {
 			flushes++
-			if e.buffered > 5<<20 || len(e.rows) < 100 {
+			if e.buffered < holdBackBytes*3/4 || e.buffered > holdBackBytes*5/4 {
 				t.Errorf("event %d: %d rows of %d bytes stayed back", i, len(e.rows), e.buffered)
 			}
 		}
