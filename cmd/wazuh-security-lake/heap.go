@@ -20,9 +20,12 @@ func keepHeapSmall() {
 	}
 }
 
-// boundGarbage lets slack bytes of garbage stand beside what is in use, however much that is, until stop is called: a
-// conversion begins with a small heap that grows, and heapSlack of it would have it collected fifty times in the first
-// second. Once it has grown it makes hardly any garbage.
+// runGarbage is heapSlack of what the daemon uses at most.
+const runGarbage = 5 << 20
+
+// boundGarbage lets slack bytes of garbage stand beside what is in use, however much that is, until stop is called: both a
+// conversion and the daemon's batch begin with a small heap that grows, and heapSlack of it would have it collected fifty times
+// in the first second. Once it has grown there is hardly any garbage.
 func boundGarbage(slack uint64) (stop func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

@@ -37,6 +37,7 @@ It uses one processor, and a memory limit that follows from the configuration; G
 			}
 			defer release()
 			defer neighbour(loaded.Config)()
+			defer boundGarbage(runGarbage)()
 			signals := make(chan os.Signal, 8)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 			defer signal.Stop(signals)
