@@ -219,30 +219,31 @@ func (s *stream) places(dst []place, rows, values int, maxDef uint8) []place {
 	return append(dst, place{int32(len(s.levels)), value})
 }
 
-// runs calls fn for each run of consecutive rows: a log is nearly in order, so there are few.
-func runs(rows []int32, fn func(from, to int32)) {
+// runs appends the runs of consecutive rows: a log is nearly in order, so there are few.
+func runs(dst []span, rows []int32) []span {
 	for i := 0; i < len(rows); {
 		j := i + 1
 		for j < len(rows) && rows[j] == rows[j-1]+1 {
 			j++
 		}
-		fn(rows[i], rows[j-1]+1)
+		dst = append(dst, span{rows[i], rows[j-1] + 1})
 		i = j
+	}
+	return dst
+}
+
+// take appends the entries of the given runs of rows of src; places are those of its rows from least on.
+func (s *stream) take(src *stream, rows []span, places []place, least int32) {
+	for _, run := range rows {
+		s.levels = append(s.levels, src.levels[places[run.from-least].entry:places[run.to-least].entry]...)
 	}
 }
 
-// take appends the entries of the given rows of src; places are those of its rows from least on.
-func (s *stream) take(src *stream, rows []int32, places []place, least int32) {
-	runs(rows, func(from, to int32) {
-		s.levels = append(s.levels, src.levels[places[from-least].entry:places[to-least].entry]...)
-	})
-}
-
-// take appends the given rows of src: entries and values. Numbers of words stay those of src.
-func (c *column) take(src *column, rows []int32, places []place, least int32) {
+// take appends the given runs of rows of src: entries and values. Numbers of words stay those of src.
+func (c *column) take(src *column, rows []span, places []place, least int32) {
 	c.stream.take(&src.stream, rows, places, least)
-	runs(rows, func(from, to int32) {
-		first, end := int(places[from-least].value), int(places[to-least].value)
+	for _, run := range rows {
+		first, end := int(places[run.from-least].value), int(places[run.to-least].value)
 		switch {
 		case !src.text():
 			c.nums = append(c.nums, src.nums[first:end]...)
@@ -256,7 +257,7 @@ func (c *column) take(src *column, rows []int32, places []place, least int32) {
 				c.refs = append(c.refs, at+shift)
 			}
 		}
-	})
+	}
 }
 
 // same reports whether two columns hold the same values at the same levels, so that their chunks are the same bytes.

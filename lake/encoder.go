@@ -87,6 +87,7 @@ type Encoder struct {
 	batch     batch // rows that are in the group, but not yet in its columns
 	expansion expansion
 	places    []place
+	runs      []span
 	kept      []int32
 }
 

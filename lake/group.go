@@ -128,13 +128,14 @@ func (g *group) take(src *group, rows []int32, e *Encoder) {
 		g.rows = append(g.rows, r)
 		g.spines[0].levels = append(g.spines[0].levels, 0)
 	}
+	e.runs = runs(e.runs[:0], rows)
 	least := rows[0] // nearly all that are behind it are taken too: they are the latest
 	behind := len(src.rows) - int(least)
 	for i := range g.spines[1:] {
 		to, from := &g.spines[i+1], &src.spines[i+1]
 		if from.seen > 0 {
 			e.places = from.places(e.places[:0], behind, 0, noValues)
-			to.take(from, rows, e.places, least)
+			to.take(from, e.runs, e.places, least)
 			to.seen, to.row = len(to.parent.levels), 0
 		}
 	}
@@ -145,7 +146,7 @@ func (g *group) take(src *group, rows []int32, e *Encoder) {
 		}
 		e.places = from.places(e.places[:0], behind, from.values(), from.maxDef)
 		before := len(to.refs)
-		to.take(from, rows, e.places, least)
+		to.take(from, e.runs, e.places, least)
 		to.seen, to.row = len(to.parent.levels), 0
 		if to.values() == 0 {
 			to.reset() // it shares the entries of its parent

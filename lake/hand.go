@@ -17,8 +17,7 @@ type hand struct {
 	codec   *codec
 	stage   *stage // nil before the first row group
 	numbers numberTable
-	places  []place
-	sorted  column // the column at hand by time
+	sorter  sorter
 	refs    []int32
 	byUse   byUse
 	used    []bool // words in the page at hand
@@ -44,6 +43,10 @@ func (h *hand) encode(p *press, g *group, n int) error {
 		return nil
 	}
 	h.provide(&g.columns[h.columns[0]])
+	if g.unsorted {
+		h.sorter.begin(g, n)
+		defer h.sorter.end()
+	}
 	for _, i := range h.columns {
 		c := &g.columns[i]
 		slot := h.stage.take(c.leaf)
@@ -91,19 +94,8 @@ func (h *hand) provide(first *column) {
 func (h *hand) column(c *column, levels *stream, slot int, g *group, n int) error {
 	t := h.stage.slots[slot]
 	if g.unsorted {
-		s := &h.sorted
-		s.leaf, s.levels, s.nums, s.refs, s.arena = c.leaf, s.levels[:0], s.nums[:0], s.refs[:0], s.arena[:0]
-		h.places = levels.places(h.places[:0], len(g.rows), c.values(), maxDefOf(c))
-		if c.values() > 0 {
-			s.take(c, g.order[:n], h.places, 0)
-		} else {
-			s.stream.take(levels, g.order[:n], h.places, 0)
-		}
-		defer func() {
-			s.levels, s.nums, s.refs, s.arena = shrink(s.levels), shrink(s.nums), shrink(s.refs), shrink(s.arena)
-		}()
-		s.words = c.words
-		c, levels = s, &s.stream
+		c = h.sorter.sort(c, levels)
+		levels = &c.stream
 	}
 	entries, values := len(levels.levels), c.values()
 	if !g.unsorted && n < len(g.rows) {
