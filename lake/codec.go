@@ -50,7 +50,7 @@ func (c *codec) Encode(_, src []byte) ([]byte, error) {
 func (c *codec) textKind(l *leaf, texts []byte) zstdpage.Kind {
 	const sample = 64 << 10
 	if !l.sampled && len(texts) >= sample {
-		l.sampled, l.texts = true, zstdpage.Words
+		l.sampled = true
 		size := func(k zstdpage.Kind) int {
 			c.packed = c.encoder.Append(c.packed[:0], texts[:sample], zstdpage.Part{End: sample, Kind: k})
 			return len(c.packed)
@@ -58,9 +58,6 @@ func (c *codec) textKind(l *leaf, texts []byte) zstdpage.Kind {
 		if size(zstdpage.Records) < size(zstdpage.Words) {
 			l.texts = zstdpage.Records
 		}
-	}
-	if !l.sampled {
-		return zstdpage.Words
 	}
 	return l.texts
 }

@@ -219,31 +219,34 @@ func (s *stream) places(dst []place, rows, values int, maxDef uint8) []place {
 	return append(dst, place{int32(len(s.levels)), value})
 }
 
-// runs appends the runs of consecutive rows: a log is nearly in order, so there are few.
-func runs(dst []span, rows []int32) []span {
+// stretch are rows one behind the other.
+type stretch struct{ from, to int32 }
+
+// stretches appends those of the given rows: a log is nearly in order, so there are few.
+func stretches(dst []stretch, rows []int32) []stretch {
 	for i := 0; i < len(rows); {
 		j := i + 1
 		for j < len(rows) && rows[j] == rows[j-1]+1 {
 			j++
 		}
-		dst = append(dst, span{rows[i], rows[j-1] + 1})
+		dst = append(dst, stretch{rows[i], rows[j-1] + 1})
 		i = j
 	}
 	return dst
 }
 
-// take appends the entries of the given runs of rows of src; places are those of its rows from least on.
-func (s *stream) take(src *stream, rows []span, places []place, least int32) {
-	for _, run := range rows {
-		s.levels = append(s.levels, src.levels[places[run.from-least].entry:places[run.to-least].entry]...)
+// take appends the entries of the given rows of src; places are those of its rows from least on.
+func (s *stream) take(src *stream, rows []stretch, places []place, least int32) {
+	for _, r := range rows {
+		s.levels = append(s.levels, src.levels[places[r.from-least].entry:places[r.to-least].entry]...)
 	}
 }
 
-// take appends the given runs of rows of src: entries and values. Numbers of words stay those of src.
-func (c *column) take(src *column, rows []span, places []place, least int32) {
+// take appends the given rows of src: entries and values. Numbers of words stay those of src.
+func (c *column) take(src *column, rows []stretch, places []place, least int32) {
 	c.stream.take(&src.stream, rows, places, least)
-	for _, run := range rows {
-		first, end := int(places[run.from-least].value), int(places[run.to-least].value)
+	for _, r := range rows {
+		first, end := int(places[r.from-least].value), int(places[r.to-least].value)
 		switch {
 		case !src.text():
 			c.nums = append(c.nums, src.nums[first:end]...)

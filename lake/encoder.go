@@ -10,6 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 
+	"wazuh-security-lake/lake/zstdpage"
 	"wazuh-security-lake/ocsf"
 )
 
@@ -87,7 +88,7 @@ type Encoder struct {
 	batch     batch // rows that are in the group, but not yet in its columns
 	expansion expansion
 	places    []place
-	runs      []span
+	stretches []stretch
 	kept      []int32
 }
 
@@ -133,7 +134,8 @@ func (e *Encoder) Reset(w io.Writer) {
 	maps.Copy(e.meta, e.opt.Metadata)
 	e.drop()
 	for i := range e.layout.leaves {
-		e.layout.leaves[i].plain, e.layout.leaves[i].sampled = false, false
+		l := &e.layout.leaves[i]
+		l.plain, l.sampled, l.texts = false, false, zstdpage.Words
 	}
 	e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0
 	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64

@@ -32,12 +32,13 @@ type expansion struct {
 	seeds *seeds
 	first int // row
 
-	patterns []*Pattern // by kind
-	filled   []uint64   // the union of those of the patterns
-	base     []int      // by spine that is filled, its entries before the batch
-	spine    []kindLevels
-	fillers  []*filler
-	begun    atomic.Int32 // shares that a filler has begun with
+	patterns   []*Pattern // by kind
+	filled     []uint64   // the union of those of the patterns
+	base       []int      // by spine that is filled, its entries before the batch
+	spine      []kindLevels
+	allFillers []*filler
+	fillers    []*filler    // those of the batch at hand
+	begun      atomic.Int32 // shares that a filler has begun with
 }
 
 // filler fills streams. Several work side by side, each on other columns.
@@ -56,9 +57,8 @@ type filler struct {
 	none   [1]int64 // a source for what has no value
 
 	// What the columns grew by, until all fillers are done.
-	grown  []growth
-	widest int64
-	full   bool
+	grown []growth
+	sizes
 }
 
 // growth is what the new words of a row take.
@@ -110,9 +110,10 @@ func (x *expansion) prepare(fillers int) {
 	if len(x.rows) < manyRows {
 		fillers = 1
 	}
-	for len(x.fillers) < fillers {
-		x.fillers = append(x.fillers, new(filler))
+	for len(x.allFillers) < fillers {
+		x.allFillers = append(x.allFillers, new(filler))
 	}
+	x.fillers = x.allFillers[:fillers]
 	for _, f := range x.fillers {
 		f.expansion, f.batch = x, *x.batch
 		kinds := len(x.kinds)
@@ -127,14 +128,12 @@ func (x *expansion) prepare(fillers int) {
 // manyRows are worth several fillers.
 const manyRows = 128
 
-// fill fills the columns, by as many fillers as the rows are worth. Which of them fills a column makes no difference.
+// fill fills the columns. Which of the fillers fills one makes no difference.
 func (x *expansion) fill() {
 	x.begun.Store(0)
 	var others sync.WaitGroup
-	if len(x.rows) >= manyRows {
-		for _, f := range x.fillers[1:] {
-			others.Go(f.columns)
-		}
+	for _, f := range x.fillers[1:] {
+		others.Go(f.columns)
 	}
 	x.fillers[0].columns()
 	others.Wait()
@@ -143,8 +142,8 @@ func (x *expansion) fill() {
 			x.group.rows[g.row].bytes += g.bytes
 			x.group.buffered += g.bytes
 		}
-		x.group.widest, x.group.full = max(x.group.widest, f.widest), x.group.full || f.full
-		f.grown, f.widest, f.full, f.batch = f.grown[:0], 0, false, batch{}
+		x.group.merge(f.sizes)
+		f.grown, f.sizes, f.batch = f.grown[:0], sizes{}, batch{}
 	}
 }
 
@@ -234,8 +233,7 @@ func (x *filler) add(at int) {
 		x.addNumbers(c)
 	case c.coded():
 		x.addCoded(c)
-		words := int64(c.words.size())
-		x.widest, x.full = max(x.widest, words), x.full || words > dictionaryMax
+		x.measure(c)
 	default:
 		x.addSpelled(c)
 	}

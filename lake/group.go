@@ -13,10 +13,26 @@ type group struct {
 	rows     []row
 	order    []int32 // of the rows to write, by time
 	unsorted bool    // the times of rows are not ascending
-	full     bool    // a dictionary has reached its limit
 	buffered int64   // uncompressed bytes of the rows
-	widest   int64   // of the dictionaries; some column had one of this size
 	likeness likeness
+	sizes
+}
+
+// sizes are what is known of the dictionaries.
+type sizes struct {
+	widest int64 // some column had one of this size
+	full   bool  // one has reached its limit
+}
+
+// measure takes note of the dictionary of a column, which may have grown.
+func (s *sizes) measure(c *column) {
+	words := int64(c.words.size())
+	s.widest, s.full = max(s.widest, words), s.full || words > dictionaryMax
+}
+
+// merge takes note of what others know.
+func (s *sizes) merge(other sizes) {
+	s.widest, s.full = max(s.widest, other.widest), s.full || other.full
 }
 
 // row is what the encoder knows of a row beside its columns.
@@ -48,15 +64,8 @@ func (g *group) reset() {
 		}
 	}
 	g.rows, g.order = shrink(g.rows), g.order[:0]
-	g.unsorted, g.full = false, false
-	g.buffered, g.widest = 0, 0
+	g.unsorted, g.buffered, g.sizes = false, 0, sizes{}
 	g.likeness.reset()
-}
-
-// measure takes note of the dictionary of a column, which may have grown.
-func (g *group) measure(c *column) {
-	g.widest = max(g.widest, int64(c.words.size()))
-	g.full = g.full || c.words.size() > dictionaryMax
 }
 
 // bounds is what the min and max values of the columns may take in the footer, at most: in the index and in the statistics.
@@ -128,14 +137,14 @@ func (g *group) take(src *group, rows []int32, e *Encoder) {
 		g.rows = append(g.rows, r)
 		g.spines[0].levels = append(g.spines[0].levels, 0)
 	}
-	e.runs = runs(e.runs[:0], rows)
+	e.stretches = stretches(e.stretches[:0], rows)
 	least := rows[0] // nearly all that are behind it are taken too: they are the latest
 	behind := len(src.rows) - int(least)
 	for i := range g.spines[1:] {
 		to, from := &g.spines[i+1], &src.spines[i+1]
 		if from.seen > 0 {
 			e.places = from.places(e.places[:0], behind, 0, noValues)
-			to.take(from, e.runs, e.places, least)
+			to.take(from, e.stretches, e.places, least)
 			to.seen, to.row = len(to.parent.levels), 0
 		}
 	}
@@ -146,7 +155,7 @@ func (g *group) take(src *group, rows []int32, e *Encoder) {
 		}
 		e.places = from.places(e.places[:0], behind, from.values(), from.maxDef)
 		before := len(to.refs)
-		to.take(from, e.runs, e.places, least)
+		to.take(from, e.stretches, e.places, least)
 		to.seen, to.row = len(to.parent.levels), 0
 		if to.values() == 0 {
 			to.reset() // it shares the entries of its parent

@@ -255,7 +255,7 @@ func TestFillersMakeTheSame(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := len(e.expansion.fillers); got != i+1 {
+		if got := len(e.expansion.allFillers); got != i+1 {
 			t.Errorf("%d fillers for %d hands", got, i+1)
 		}
 		if !bytes.Equal(files[i].Bytes(), files[0].Bytes()) {
