@@ -3,6 +3,7 @@ package ocsf
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math/bits"
 	"unsafe"
 )
 
@@ -14,15 +15,20 @@ import (
 type Shapes struct{ tree *pathTree }
 
 // pathTree holds the paths of a time. Paths are invented by whoever writes the logs, so it is bounded: when it is full, the
-// next alert begins another.
+// next alert begins another, in which there are only the paths that are held, with the same numbers.
 type pathTree struct {
+	of    *Shapes
+	old   bool         // there is another one
 	seed  maphash.Seed // random, for the same reason
 	nodes []pathNode   // 0 is the alert itself
 	table []int32      // open table over the hashes of the paths: numbers of nodes, at most half full
 	text  []byte       // the paths made last; bytes once written stay as they are
 	size  int          // bytes of all paths
-	asked []asked      // open table over askHash, at most half full
-	asks  int
+	free  []int32      // numbers of no node
+	// held is how many nodes are held, and heldBytes what their paths take.
+	held, heldBytes int
+	asked           []asked // open table over askHash, at most half full
+	asks            int
 	// recent are answers to questions by the address of their text.
 	recent [1 << recentBits]asked
 
@@ -39,10 +45,11 @@ type pathNode struct {
 	parent int32
 	// What came next to where the last alerts had this path: the first members of the object, and the siblings behind it.
 	first, after [2]int32
-	odd          bool // the name is empty or has dots in it: see Alert.irregular
-	dotted       bool // the path has dots
-	observed     bool // it is one of unmappedObservables
-	settled      bool // see settledPath
+	odd          bool  // the name is empty or has dots in it: see Alert.irregular
+	dotted       bool  // the path has dots
+	observed     bool  // it is one of unmappedObservables
+	settled      bool  // see settledPath
+	holds        int32 // see hold
 }
 
 // asked is a path that the mapping asked for. These are texts of the program, not of the alert, so that their hash need
@@ -66,22 +73,104 @@ const (
 	recentBits   = 11
 )
 
-func newPathTree() *pathTree {
+func newPathTree(of *Shapes) *pathTree {
 	nodes := make([]pathNode, 1, 256)
 	nodes[0].setToken([]byte{0}) // stands nowhere in JSON: 0 in first and after is no member
 	return &pathTree{
-		seed: maphash.MakeSeed(), nodes: nodes, table: make([]int32, 1024), asked: make([]asked, 1024),
+		of: of, seed: maphash.MakeSeed(), nodes: nodes, table: make([]int32, 1024), asked: make([]asked, 1024),
 		observed: newUnmappedTable(),
 	}
 }
 
 // forAlert returns the tree for another alert.
 func (s *Shapes) forAlert() *pathTree {
-	if s.tree == nil || len(s.tree.nodes) > maxNodes || s.tree.size > maxPathBytes {
-		s.tree = newPathTree()
+	switch t := s.tree; {
+	case t == nil:
+		s.tree = newPathTree(s)
+	case len(t.nodes)-len(t.free) > maxNodes || t.size > maxPathBytes:
+		s.tree = t.renewed()
 	}
 	return s.tree
 }
+
+// renewed returns a tree of the paths that are held. It is another one because there may be alerts that were parsed with this.
+func (t *pathTree) renewed() *pathTree {
+	t.old = true
+	n := newPathTree(t.of)
+	n.seed, n.held, n.heldBytes = t.seed, t.held, t.heldBytes
+	last := len(t.nodes) - 1
+	for last > 0 && t.nodes[last].holds == 0 {
+		last--
+	}
+	n.nodes = append(n.nodes[:0], t.nodes[:last+1]...)
+	if size := 2 * len(n.nodes); size > len(n.table) {
+		n.table = make([]int32, 1<<bits.Len(uint(size)))
+	}
+	// The memory of the paths is that of all paths that were made with them.
+	n.text = make([]byte, 0, n.heldBytes)
+	for i := last; i >= 0; i-- {
+		node := &n.nodes[i]
+		if i > 0 && node.holds == 0 {
+			*node = pathNode{}
+			n.free = append(n.free, int32(i))
+			continue
+		}
+		for _, next := range []*[2]int32{&node.first, &node.after} {
+			for k, other := range next {
+				if t.nodes[other].holds == 0 {
+					next[k] = 0
+				}
+			}
+		}
+		if i > 0 {
+			node.path, node.token = n.copied(node.path), n.copied(node.token)
+			n.size += len(node.path) + len(node.token)
+			n.table[n.slot(node.hash, node.path)] = int32(i)
+		}
+	}
+	for _, a := range t.asked {
+		if a.path == "" {
+			continue
+		}
+		if t.nodes[a.node].holds == 0 {
+			a.node = 0
+		}
+		n.ask(a)
+	}
+	return n
+}
+
+func (t *pathTree) copied(text []byte) []byte {
+	start := len(t.text)
+	t.text = append(t.text, text...)
+	return t.text[start:len(t.text):len(t.text)]
+}
+
+// hold makes a path, and those it lies in, stay with its number when another tree is begun, until it is released as often.
+func (t *pathTree) hold(node int32) {
+	for ; node != 0; node = t.nodes[node].parent {
+		n := &t.nodes[node]
+		if n.holds++; n.holds > 1 {
+			return
+		}
+		t.held++
+		t.heldBytes += len(n.path) + len(n.token)
+	}
+}
+
+func (t *pathTree) release(node int32) {
+	for ; node != 0; node = t.nodes[node].parent {
+		n := &t.nodes[node]
+		if n.holds--; n.holds > 0 {
+			return
+		}
+		t.held--
+		t.heldBytes -= len(n.path) + len(n.token)
+	}
+}
+
+// crowded reports whether more is held than there should be: a tree that is renewed needs room for others.
+func (t *pathTree) crowded() bool { return t.held > maxNodes/2 || t.heldBytes > maxPathBytes/2 }
 
 // node returns the node of the member key of the object parent.
 func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
@@ -101,15 +190,21 @@ func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
 	if t.table[at] != 0 {
 		return t.table[at]
 	}
-	n := int32(len(t.nodes))
 	t.text = append(append(append(t.text[:start+len(path)], '"'), key...), '"', ':')
 	token := t.text[start+len(path):]
 	t.size += len(path) + len(token)
-	t.table[at] = n
-	t.nodes = append(t.nodes, pathNode{
+	made := pathNode{
 		path: path, hash: hash, parent: parent, odd: len(key) == 0 || containsDot(key), dotted: containsDot(path),
 		observed: findName(&t.observed, path) >= 0, settled: settledPath(string(path)),
-	})
+	}
+	n := int32(len(t.nodes))
+	if last := len(t.free) - 1; last >= 0 {
+		n, t.free = t.free[last], t.free[:last]
+		t.nodes[n] = made
+	} else {
+		t.nodes = append(t.nodes, made)
+	}
+	t.table[at] = n
 	t.nodes[n].setToken(token[:len(token):len(token)])
 	if a := t.question(string(path)); a != nil && len(path) > 0 {
 		a.node = n
@@ -120,6 +215,9 @@ func (t *pathTree) node(parent int32, top bool, key []byte) int32 {
 	if 2*len(t.nodes) > len(t.table) {
 		t.table = make([]int32, 2*len(t.table))
 		for i := 1; i < len(t.nodes); i++ {
+			if t.nodes[i].token == nil {
+				continue // free
+			}
 			t.table[t.slot(t.nodes[i].hash, t.nodes[i].path)] = int32(i)
 		}
 	}

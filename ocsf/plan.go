@@ -35,6 +35,7 @@ type Plan struct {
 	shape   *planShape
 	next    *Plan // of the same hash
 	used    bool  // since the last sweep
+	gone    bool  // the planner has it no more
 }
 
 // Variables are what one alert's event has that others of its Plan have not. They own their memory but for texts that lie in
@@ -55,21 +56,28 @@ type Planner struct {
 	product func(*Event, *Trace) (any, error)
 	tree    *pathTree // whose nodes the shapes are made of
 	shapes  map[uint64]*planShape
+	room    int // for plans: maxPlans, less in tests
 	plans   int // of all shapes
+	alerts  int // since the last sweep
 
 	// Of the alert at hand: its shape, if there was one like it, and the hashes of its shape and its values.
 	found       *planShape
 	hash, value uint64
 	recent      recent
-	// seen are such pairs of hashes, each where its last bits say: only what comes again is worth a plan.
+	// seen are such pairs of hashes, each where its last bits say: only what comes again is worth a plan. met are hashes of
+	// shapes, for the same reason: the names of fields may be others in each alert.
 	seen [seenAlerts]uint64
+	met  [metShapes]uint64
 }
 
 const (
-	// maxPlans bounds the memory of a Planner: a plan and what is made of it take some 10 KiB. When there are more, those go
-	// that were not used since the last time.
+	// maxPlans bounds the memory of a Planner: see sweep for what happens when there are as many.
 	maxPlans  = 1 << 11
 	maxShapes = 1 << 12
+	// sweepAlerts is how many alerts lie between two sweeps, for each place there is: a plan that was good for none of so many
+	// is not worth its place. A plan costs as much to make as several alerts that are mapped the plain way, so places must
+	// change hands much more seldom than alerts come.
+	sweepAlerts = 16
 	// widePlans is how many plans of a shape there may be before only what must be looked at is part of them: it is
 	// cheaper to have the name of a rule in the plan than to carry it along, but not if every alert has its own.
 	widePlans = 1 << 9
@@ -82,12 +90,13 @@ const (
 	// chain is the most plans of one hash. The hash is no secret, so alerts can be made that have the same.
 	chain      = 8
 	seenAlerts = 1 << 13
+	metShapes  = 1 << 12
 )
 
 // NewPlanner returns a planner that maps as m does. product is called with each event that a plan is made from, when it has
 // been mapped and checked; what it returns is the plan's Product. After an error there is no plan.
 func NewPlanner(m *Mapper, product func(*Event, *Trace) (any, error)) *Planner {
-	return &Planner{m: m, product: product}
+	return &Planner{m: m, product: product, room: maxPlans}
 }
 
 // Find maps an alert by a plan and reports whether there was one. It must be followed by Map if not.
@@ -96,9 +105,8 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 	if len(a.leaves) > maxPlanned {
 		return false
 	}
-	if p.tree != a.tree {
-		p.tree, p.plans, p.shapes = a.tree, 0, make(map[uint64]*planShape)
-		p.recent = recent{}
+	if p.tree != a.tree && !p.follow(a.tree) {
+		return false
 	}
 	p.hash = shapeHash(a)
 	s := p.shapes[p.hash]
@@ -106,6 +114,7 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 		return false
 	}
 	at := p.recent.of(a.line)
+	s.used = true
 	p.found, p.value = s, s.valueHash(a.leaves)
 	for plan := s.plans[p.value]; plan != nil; plan = plan.next {
 		if !plan.holds(s, a.leaves) {
@@ -123,15 +132,28 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 	return false
 }
 
+// follow makes the planner use another tree. It reports false if the tree is an old one: an alert of it was parsed before
+// others, and the numbers of its paths may be those of other paths by now.
+func (p *Planner) follow(t *pathTree) bool {
+	if t.old {
+		return false
+	}
+	if p.tree == nil || p.tree.of != t.of {
+		p.plans, p.shapes, p.recent = 0, make(map[uint64]*planShape), recent{}
+	}
+	p.tree = t
+	return true
+}
+
 // Recognize is Parse and Find at once for a line that fits one that was mapped lately. Where it reports false, a must be parsed;
 // where it reports true, a has no leaves: nobody made them.
 func (p *Planner) Recognize(a *Alert, line []byte, now time.Time, v *Variables) bool {
 	at := p.recent.of(line)
-	if at == nil || at[0] == nil || p.tree != a.tree {
+	if at == nil || at[0] == nil || a.tree == nil {
 		return false
 	}
 	a.begin(line)
-	if p.tree != a.tree {
+	if p.tree != a.tree && !p.follow(a.tree) {
 		return false
 	}
 	before := len(a.text)
@@ -150,6 +172,7 @@ func (p *Planner) Recognize(a *Alert, line []byte, now time.Time, v *Variables) 
 
 // served notes that a plan was good for a line; at is where plans for such lines are, or nil.
 func (p *Planner) served(at *[recentPlans]*Plan, plan *Plan) {
+	p.alerts++
 	plan.shape.hits++
 	plan.used = true
 	if at != nil && plan.stencil != nil {
@@ -160,6 +183,7 @@ func (p *Planner) served(at *[recentPlans]*Plan, plan *Plan) {
 // Map maps an alert the plain way, checks it, and leaves a plan behind if that seems to pay. The error is that of Mapper.Map or
 // of Check.
 func (p *Planner) Map(a *Alert, now time.Time, ev *Event) error {
+	p.alerts++
 	trace := p.worthTracing(a)
 	ev.trace, a.trace = trace, trace
 	err := p.m.Map(a, now, ev)
@@ -173,16 +197,20 @@ func (p *Planner) Map(a *Alert, now time.Time, ev *Event) error {
 	return err
 }
 
-// worthTracing returns a Trace for an alert whose shape and values have been there before.
+// worthTracing returns a Trace for an alert whose shape and values have been there before, if there is room for a plan.
 func (p *Planner) worthTracing(a *Alert) *Trace {
+	if p.tree != a.tree || a.tree.old || len(a.leaves) > maxPlanned {
+		return nil
+	}
 	s := p.found
-	switch {
-	case p.tree != a.tree || len(a.leaves) > maxPlanned:
+	if s == nil {
+		if s = p.meet(a); s != nil {
+			pair := p.hash ^ s.valueHash(a.leaves)
+			p.seen[pair%seenAlerts] = pair
+		}
 		return nil
-	case s == nil:
-		p.meet(a)
-		return nil
-	case s.traced >= trials && s.hits < 2*s.traced:
+	}
+	if s.traced >= trials && s.hits < 2*s.traced {
 		return nil
 	}
 	pair := p.hash ^ p.value
@@ -190,42 +218,49 @@ func (p *Planner) worthTracing(a *Alert) *Trace {
 		*met = pair
 		return nil
 	}
+	if p.plans >= p.room && !p.sweep() || p.plans >= p.room {
+		return nil
+	}
 	s.traced++
 	return newTrace(a)
 }
 
-// meet notes the shape of an alert; of two with the same hash the later one stays.
-func (p *Planner) meet(a *Alert) {
-	if old := p.shapes[p.hash]; old != nil {
-		p.plans -= old.count
+// meet notes the shape of an alert that is not known. One that comes for the first time leaves its hash behind, nothing else:
+// it is returned when it comes again, if there is room for it. Of two with the same hash the first one stays.
+func (p *Planner) meet(a *Alert) *planShape {
+	if met := &p.met[p.hash%metShapes]; *met != p.hash {
+		*met = p.hash
+		return nil
 	}
-	if len(p.shapes) >= maxShapes {
-		p.plans = 0
-		clear(p.shapes)
+	if p.shapes[p.hash] != nil || len(p.shapes) >= maxShapes && !p.sweep() || len(p.shapes) >= maxShapes {
+		return nil
 	}
-	s := &planShape{plans: make(map[uint64]*Plan), leaves: make([]int32, len(a.leaves))}
-	for i := range a.leaves {
-		s.leaves[i] = a.leaves[i].shape()
-		if a.tree.nodes[a.leaves[i].node].settled {
-			s.fixed = append(s.fixed, int32(i))
-		}
-	}
-	if a.irregular || a.repeats {
-		s.objects = append([]int32{}, a.objects...)
+	s := newPlanShape(a)
+	if s.eachNode(a.tree.hold); a.tree.crowded() {
+		s.eachNode(a.tree.release)
+		p.sweep() // for the next one
+		return nil
 	}
 	p.shapes[p.hash] = s
+	return s
 }
 
-// sweep makes room for plans.
-func (p *Planner) sweep() {
-	p.plans, p.recent = 0, recent{}
-	for _, s := range p.shapes {
+// sweep makes room: it drops the plans that no alert was mapped by since the last sweep, and the shapes that no alert had.
+// What is in use stays, however much else comes along, and as long as all is in use nothing new is planned for. When the
+// log is another one, the old plans are gone after the second sweep. Of the work that takes, and of that of making plans
+// that are dropped again, there is no more than sweepAlerts allows: sweep reports false if the last one was too lately.
+func (p *Planner) sweep() bool {
+	if p.alerts < sweepAlerts*p.room {
+		return false
+	}
+	p.plans, p.alerts = 0, 0
+	for shape, s := range p.shapes {
 		s.count = 0
 		for hash, plan := range s.plans {
 			var kept *Plan
 			for plan != nil {
 				next := plan.next
-				if plan.used {
+				if plan.gone = !plan.used; plan.used {
 					plan.used, plan.next, kept = false, kept, plan
 					s.count++
 				}
@@ -235,29 +270,31 @@ func (p *Planner) sweep() {
 				delete(s.plans, hash)
 			}
 		}
-		p.plans += s.count
+		if p.plans += s.count; s.count == 0 && !s.used {
+			s.eachNode(p.tree.release)
+			delete(p.shapes, shape)
+		}
+		s.used = false
 	}
-	if p.plans > maxPlans*3/4 {
-		p.plans = 0
-		clear(p.shapes)
-	}
+	p.recent.forget()
+	return true
+}
+
+// empty drops the plans of a shape.
+func (p *Planner) empty(s *planShape) {
+	p.plans -= s.count
+	s.clear()
+	p.recent.forget()
 }
 
 // keep makes a plan of an alert that was traced.
 func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
-	if p.plans >= maxPlans {
-		p.sweep()
-	}
 	s := p.found
-	if p.shapes[p.hash] != s {
-		return
-	}
 	if s.count >= widePlans && !s.wide {
-		p.plans -= s.count
 		s.wide, s.fixed = true, nil
-		s.clear()
+		p.empty(s)
 	}
-	plan := &Plan{offset: p.m.d.offset, shape: s}
+	plan := &Plan{offset: p.m.d.offset, shape: s, used: true}
 	fixed := make([]int32, 0, len(s.fixed)+8)
 	for i := range a.leaves {
 		l := &a.leaves[i]
@@ -274,9 +311,8 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 		return
 	}
 	if len(fixed) > len(s.fixed) { // the plans there are lack the values of the new ones
-		p.plans -= s.count
 		s.fixed = fixed
-		s.clear()
+		p.empty(s)
 	}
 	for _, i := range fixed {
 		plan.fixed = append(plan.fixed, a.leaves[i].Value...)
@@ -291,17 +327,11 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 		return
 	}
 	plan.stencil = newStencil(a, plan.varied)
-	hash := s.valueHash(a.leaves)
-	n := 0
-	for other := s.plans[hash]; other != nil; other = other.next {
-		n++
+	before, hash := s.count, s.valueHash(a.leaves)
+	if s.add(hash, plan); s.count <= before {
+		p.recent.forget()
 	}
-	if n < chain {
-		plan.next = s.plans[hash]
-	}
-	s.plans[hash] = plan
-	s.count++
-	p.plans++
+	p.plans += s.count - before
 }
 
 // variable returns which of the varied leaves a leaf is, -1 if it is none.

@@ -13,15 +13,69 @@ type planShape struct {
 	objects []int32 // nodes; nil where the leaves tell
 	fixed   []int32 // leaves whose values are part of the plans
 	wide    bool    // only leaves that were looked at are among them
+	used    bool    // an alert had it since the last sweep
 	plans   map[uint64]*Plan
 	count   int // of the plans
 	traced  int // alerts that were traced
 	hits    int // alerts that a plan was found for
 }
 
+func newPlanShape(a *Alert) *planShape {
+	s := &planShape{used: true, leaves: make([]int32, len(a.leaves))}
+	for i := range a.leaves {
+		s.leaves[i] = a.leaves[i].shape()
+		if a.tree.nodes[a.leaves[i].node].settled {
+			s.fixed = append(s.fixed, int32(i))
+		}
+	}
+	if a.irregular || a.repeats {
+		s.objects = append([]int32{}, a.objects...)
+	}
+	return s
+}
+
+// eachNode calls fn for the nodes that the shape is made of.
+func (s *planShape) eachNode(fn func(node int32)) {
+	for _, leaf := range s.leaves {
+		fn(leaf >> 3)
+	}
+	for _, node := range s.objects {
+		fn(node)
+	}
+}
+
+// add puts a plan first of those of its hash. When there are as many as there may be, those are dropped.
+func (s *planShape) add(hash uint64, plan *Plan) {
+	if s.plans == nil {
+		s.plans = make(map[uint64]*Plan, 1)
+	}
+	n := 0
+	for other := s.plans[hash]; other != nil; other = other.next {
+		n++
+	}
+	if n < chain {
+		plan.next = s.plans[hash]
+	} else {
+		s.drop(hash)
+	}
+	s.plans[hash] = plan
+	s.count++
+}
+
+// drop drops the plans of a hash.
+func (s *planShape) drop(hash uint64) {
+	for plan := s.plans[hash]; plan != nil; plan = plan.next {
+		plan.gone = true
+		s.count--
+	}
+	delete(s.plans, hash)
+}
+
+// clear drops all plans.
 func (s *planShape) clear() {
-	clear(s.plans)
-	s.count = 0
+	for hash := range s.plans {
+		s.drop(hash)
+	}
 }
 
 // shape is what a leaf contributes to the shape of its alert.

@@ -144,3 +144,16 @@ func (r *recent) first(at *[recentPlans]*Plan, plan *Plan) {
 		}
 	}
 }
+
+// forget drops the plans that are gone.
+func (r *recent) forget() {
+	for i := range r.plans {
+		n, at := 0, &r.plans[i]
+		for _, plan := range at {
+			if plan != nil && !plan.gone {
+				at[n], n = plan, n+1
+			}
+		}
+		clear(at[n:])
+	}
+}

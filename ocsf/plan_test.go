@@ -228,6 +228,9 @@ func comparePlans(t *testing.T, c *Class, opt Options, lines [][]byte, mutants i
 	try := func(line []byte) {
 		t.Helper()
 		p.lines = r.IntN(4) > 0
+		if r.IntN(200) == 0 && p.shapes.tree != nil {
+			p.shapes.tree = p.shapes.tree.renewed()
+		}
 		if err := p.both(line); err != nil {
 			t.Fatalf("seed %d: %v\n%.2000s", seed, err, line)
 		}
@@ -306,6 +309,9 @@ func FuzzPlan(f *testing.F) {
 			p := newPlanBench(c, Options{RawData: "alert"})
 			for i, line := range [][]byte{a, a, a, a, b, b, b, b, a, b, a} {
 				p.lines = i > 3
+				if i == 7 && p.shapes.tree != nil {
+					p.shapes.tree = p.shapes.tree.renewed()
+				}
 				if err := p.both(line); err != nil {
 					t.Fatal(err)
 				}
@@ -403,11 +409,15 @@ func TestPlansAreBounded(t *testing.T) {
 		}
 	}
 	for i := range 3 * maxShapes {
-		if err := p.both(fmt.Appendf(nil, `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3},"data":{"g%d":"1"}}`, i)); err != nil {
-			t.Fatal(err)
-		}
-		if n := len(p.planner.shapes); n > maxShapes {
-			t.Fatalf("%d shapes", n)
+		line := fmt.Appendf(nil, `{"timestamp":"2026-03-02T10:20:30.456+0100","rule":{"level":3},"data":{"g%d":"1"}}`, i)
+		before := len(p.planner.shapes)
+		for times := range 2 {
+			if err := p.both(line); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(p.planner.shapes); n > maxShapes || times == 0 && n > before {
+				t.Fatalf("%d shapes", n)
+			}
 		}
 	}
 }
