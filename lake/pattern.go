@@ -47,7 +47,8 @@ type fill struct {
 	levels, values span
 }
 
-type span struct{ from, to int32 }
+// span is small because there are many: see compiler.pattern for rows that it cannot express.
+type span struct{ from, to uint16 }
 
 // ranged is a variable that must fit a column of 32 bits.
 type ranged struct {
@@ -88,7 +89,8 @@ func NewPatterns(c *ocsf.Class) (*Patterns, error) {
 
 // New compiles the pattern of which ev is an example. It copies what it needs of ev, which may be reset on return.
 //
-// The errors are those for which Write refuses the event without a look at its variables: they wrap ErrEvent or ErrClass.
+// The errors are those for which Write refuses the event without a look at its variables, which wrap ErrEvent or ErrClass, and
+// one for an event so large that it is no pattern of others.
 func (s *Patterns) New(ev *ocsf.Event, v Variables) (*Pattern, error) {
 	t := s.tree
 	if ev.Class != t.class {

@@ -1,6 +1,8 @@
 package lake
 
 import (
+	"errors"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -66,7 +68,7 @@ func (c *compiler) compile(ev *ocsf.Event, v Variables) (*Pattern, error) {
 	if err := c.object(c.root, ev.Root, ev.Unmapped, 0, 0); err != nil {
 		return nil, err
 	}
-	return c.pattern(), nil
+	return c.pattern()
 }
 
 // object is what Encoder.object is.
@@ -182,28 +184,46 @@ func (c *compiler) number(a *attr, v *ocsf.Value, rep uint8) error {
 }
 
 // pattern is what was noted: for each stream that was filled, the entries of the whole row.
-func (c *compiler) pattern() *Pattern {
+func (c *compiler) pattern() (*Pattern, error) {
 	p := &c.p
 	spines, columns := c.sets()
 	p.levels = append(p.levels, c.spines[0].levels...)
 	members(spines, func(i int) { p.spines = append(p.spines, p.fill(&c.spines[i], i, nil)) })
 	members(columns, func(i int) { p.columns = append(p.columns, p.fill(&c.columns[i], i, c.values[i])) })
-	done := *p
-	for _, s := range []*[]int32{&done.values, &done.ends, &done.texts, &done.nums} {
-		*s = slices.Clone(*s)
+	if max(len(p.levels), len(p.values)) > math.MaxUint16 {
+		return nil, errTooLarge
 	}
-	done.levels, done.words, done.filled = slices.Clone(p.levels), slices.Clone(p.words), slices.Clone(p.filled)
-	done.spines, done.columns = slices.Clone(p.spines), slices.Clone(p.columns)
-	done.consts, done.ranged = slices.Clone(p.consts), slices.Clone(p.ranged)
-	return &done
+	done := *p
+	// There are many patterns: none has more memory than it needs, and few pieces of it, for each is rounded up.
+	pack(&done.values, &done.ends, &done.texts, &done.nums)
+	pack(&done.levels, &done.words)
+	pack(&done.spines, &done.columns)
+	done.filled, done.consts, done.ranged = slices.Clone(p.filled), slices.Clone(p.consts), slices.Clone(p.ranged)
+	return &done, nil
+}
+
+var errTooLarge = errors.New("an event too large for a pattern")
+
+// pack makes copies of lists that lie in one piece of memory.
+func pack[T any](lists ...*[]T) {
+	n := 0
+	for _, l := range lists {
+		n += len(*l)
+	}
+	all := make([]T, 0, n)
+	for _, l := range lists {
+		start := len(all)
+		all = append(all, *l...)
+		*l = all[start:len(all):len(all)]
+	}
 }
 
 // fill copies the entries and values of a stream.
 func (p *Pattern) fill(s *stream, at int, values []int32) fill {
 	s.catchUp(len(s.parent.levels))
-	f := fill{at: uint16(at), levels: span{from: int32(len(p.levels))}, values: span{from: int32(len(p.values))}}
+	f := fill{at: uint16(at), levels: span{from: uint16(len(p.levels))}, values: span{from: uint16(len(p.values))}}
 	p.levels, p.values = append(p.levels, s.levels...), append(p.values, values...)
-	f.levels.to, f.values.to = int32(len(p.levels)), int32(len(p.values))
+	f.levels.to, f.values.to = uint16(len(p.levels)), uint16(len(p.values))
 	return f
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -147,5 +148,11 @@ func TestPatternRefusals(t *testing.T) {
 	}
 	if _, err := patterns.New(newEvent(other, day), new(specimen)); !errors.Is(err, ErrClass) {
 		t.Errorf("another class: got %v, want %v", err, ErrClass)
+	}
+	large := newEvent(c, day)
+	types := at(large.Root, "types")
+	types.Set, types.Strs = true, slices.Repeat([][]byte{[]byte("t")}, math.MaxUint16+1)
+	if _, err := patterns.New(large, new(specimen)); !errors.Is(err, errTooLarge) {
+		t.Errorf("a list of %d texts: got %v, want %v", len(types.Strs), err, errTooLarge)
 	}
 }

@@ -21,16 +21,16 @@ type Plan struct {
 	// Product is what the function given to NewPlanner made of the traced event.
 	Product any
 
-	fixed   []byte // values of planShape.fixed, one behind the other
-	ends    []int32
+	fixed   []byte   // values of planShape.fixed, one behind the other
+	ends    []uint16 // in fixed
 	varied  []int32  // the other leaves: what their values are is all that an alert of the plan has of its own
 	offset  int64    // of the timestamp
 	sources []source // of the texts behind those of the varied leaves
-	asked   int      // of the first so many sources guards ask
 	usual   []int32  // texts that must be neither blank nor long: what most guards come to
 	guards  []guard  // the others
 	numbers []number
 	stencil *stencil // nil: there is none
+	asked   int32    // of the first so many sources guards ask
 	stamp   int32    // which of the varied leaves is the timestamp
 	shape   *planShape
 	next    *Plan // of the same hash
@@ -71,8 +71,9 @@ type Planner struct {
 }
 
 const (
-	// maxPlans bounds the memory of a Planner: see sweep for what happens when there are as many.
-	maxPlans  = 1 << 11
+	// maxPlans bounds the memory of a Planner: a plan of the real alerts and what is made of it take 4.8 KiB. See sweep for what
+	// happens when there are as many.
+	maxPlans  = 11 << 8
 	maxShapes = 1 << 12
 	// sweepAlerts is how many alerts lie between two sweeps, for each place there is: a plan that was good for none of so many
 	// is not worth its place. A plan costs as much to make as several alerts that are mapped the plain way, so places must
@@ -86,7 +87,7 @@ const (
 	// maxPlanned is the most fields an alert may have to be worth a plan.
 	maxPlanned = 1 << 9
 	// maxPlanBytes is the most text a plan may hold: names and values of fields are chosen by whoever writes the logs.
-	maxPlanBytes = 16 << 10
+	maxPlanBytes = 12 << 10
 	// chain is the most plans of one hash. The hash is no secret, so alerts can be made that have the same.
 	chain      = 8
 	seenAlerts = 1 << 13
@@ -295,18 +296,25 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 		p.empty(s)
 	}
 	plan := &Plan{offset: p.m.d.offset, shape: s, used: true}
-	fixed := make([]int32, 0, len(s.fixed)+8)
+	fixed, varied, size := make([]int32, 0, len(s.fixed)+8), make([]int32, 0, len(a.leaves)), 0
 	for i := range a.leaves {
 		l := &a.leaves[i]
 		if _, known := slices.BinarySearch(s.fixed, int32(i)); known || l.Kind == LeafEmpty || l.Kind == LeafNull {
 			l.looked |= lookedValue // of these kinds there is no other value
 		}
 		if l.looked&lookedValue != 0 {
-			fixed = append(fixed, int32(i))
+			fixed, size = append(fixed, int32(i)), size+len(l.Value)
 		} else {
-			plan.varied = append(plan.varied, int32(i))
+			varied = append(varied, int32(i))
 		}
 	}
+	if size > maxPlanBytes {
+		return
+	}
+	if !slices.Equal(varied, s.varied) {
+		s.varied = slices.Clone(varied)
+	}
+	plan.varied = s.varied
 	if plan.stamp = plan.variable(a.Leaf("timestamp").Index); plan.stamp < 0 {
 		return
 	}
@@ -314,9 +322,10 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 		s.fixed = fixed
 		p.empty(s)
 	}
+	plan.fixed, plan.ends = make([]byte, 0, size), make([]uint16, 0, len(fixed))
 	for _, i := range fixed {
 		plan.fixed = append(plan.fixed, a.leaves[i].Value...)
-		plan.ends = append(plan.ends, int32(len(plan.fixed)))
+		plan.ends = append(plan.ends, uint16(len(plan.fixed)))
 	}
 	t.settle(plan)
 	if plan.size(a) > maxPlanBytes {
@@ -326,6 +335,7 @@ func (p *Planner) keep(a *Alert, ev *Event, t *Trace) {
 	if plan.Product, err = p.product(ev, t); err != nil {
 		return
 	}
+	plan.trim() // Product may have asked for more texts
 	plan.stencil = newStencil(a, plan.varied)
 	before, hash := s.count, s.valueHash(a.leaves)
 	if s.add(hash, plan); s.count <= before {
@@ -359,7 +369,7 @@ func (p *Plan) holds(s *planShape, leaves []Leaf) bool {
 	if len(p.ends) != len(s.fixed) {
 		return false
 	}
-	start := int32(0)
+	start := uint16(0)
 	for k, i := range s.fixed {
 		if end := p.ends[k]; !bytes.Equal(p.fixed[start:end], leaves[i].Value) {
 			return false

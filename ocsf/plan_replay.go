@@ -29,8 +29,9 @@ func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool 
 			return false
 		}
 	}
-	for i := range plan.sources[plan.asked:] {
-		v.Texts = append(v.Texts, m.text(&plan.sources[plan.asked+i], a, v))
+	behind := plan.sources[plan.asked:]
+	for i := range behind {
+		v.Texts = append(v.Texts, m.text(&behind[i], a, v))
 	}
 	v.Nums = v.Nums[:0]
 	for i := range plan.numbers {

@@ -12,6 +12,7 @@ type planShape struct {
 	leaves  []int32 // node and kind of each
 	objects []int32 // nodes; nil where the leaves tell
 	fixed   []int32 // leaves whose values are part of the plans
+	varied  []int32 // the other leaves, of the last plan: most have the same
 	wide    bool    // only leaves that were looked at are among them
 	used    bool    // an alert had it since the last sweep
 	plans   map[uint64]*Plan

@@ -17,7 +17,7 @@ type stencil struct {
 
 // hole is where a value may differ.
 type hole struct {
-	behind int32 // so much of stencil.text, which ends with the quote of a string
+	behind uint16 // so much of stencil.text, which ends with the quote of a string
 	kind   LeafKind
 }
 
@@ -29,7 +29,8 @@ func newStencil(a *Alert, varied []int32) *stencil {
 	if len(a.line) > maxStencil || a.spliced {
 		return nil
 	}
-	st := new(stencil)
+	st := &stencil{holes: make([]hole, 0, len(varied))}
+	var text []byte
 	s := scanner{a: new(Alert), src: a.line}
 	for _, i := range varied {
 		l := &a.leaves[i]
@@ -42,10 +43,10 @@ func newStencil(a *Alert, varied []int32) *stencil {
 		if l.Kind == LeafText {
 			to++
 		}
-		st.text = append(st.text, a.line[from:to]...)
-		st.holes = append(st.holes, hole{to - int32(from), l.Kind})
+		text = append(text, a.line[from:to]...)
+		st.holes = append(st.holes, hole{uint16(int(to) - from), l.Kind}) // no more than maxStencil
 	}
-	st.text = append(st.text, a.line[s.pos:]...)
+	st.text = slices.Concat(text, a.line[s.pos:])
 	return st
 }
 

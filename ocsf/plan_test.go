@@ -82,11 +82,11 @@ type planBench struct {
 }
 
 // sameValues compares the values of a line that was recognized with those of the alert that was parsed.
-func sameValues(p *Plan, varied [][]byte, want *Alert) error {
+func sameValues(t *pathTree, p *Plan, varied [][]byte, want *Alert) error {
 	if len(varied) != len(p.varied) || len(p.varied)+len(p.ends) != len(want.leaves) {
 		return fmt.Errorf("%d values of %d, and %d fixed ones, instead of %d", len(varied), len(p.varied), len(p.ends), len(want.leaves))
 	}
-	fixed, start := 0, int32(0)
+	fixed, start := 0, uint16(0)
 	for i := range want.leaves {
 		w := &want.leaves[i]
 		var got []byte
@@ -95,7 +95,9 @@ func sameValues(p *Plan, varied [][]byte, want *Alert) error {
 		} else {
 			got, start, fixed = p.fixed[start:p.ends[fixed]], p.ends[fixed], fixed+1
 		}
-		if !bytes.Equal(got, w.Value) || w.shape() != p.shape.leaves[i] {
+		// A path has another number in the tree of another alert.
+		leaf := p.shape.leaves[i]
+		if !bytes.Equal(got, w.Value) || w.Kind != LeafKind(leaf&7) || !bytes.Equal(w.Path, t.nodes[leaf>>3].path) {
 			return fmt.Errorf("%q instead of %s: %q", got, w.Path, w.Value)
 		}
 	}
@@ -120,7 +122,7 @@ func (p *planBench) both(line []byte) error {
 	}
 	if recognized {
 		p.recognized++
-		if err := sameValues(p.v.Plan, p.v.Texts[:len(p.v.Plan.varied)], &p.b); err != nil {
+		if err := sameValues(p.planner.tree, p.v.Plan, p.v.Texts[:len(p.v.Plan.varied)], &p.b); err != nil {
 			return err
 		}
 	}

@@ -239,10 +239,16 @@ func (p *Plan) simplify() {
 	})
 }
 
+// trim gives memory back that lists of the plan have grown into and do not need: there are many plans.
+func (p *Plan) trim() {
+	p.sources, p.usual = slices.Clone(p.sources), slices.Clone(p.usual)
+	p.guards, p.numbers = slices.Clone(p.guards), slices.Clone(p.numbers)
+}
+
 // planned returns a source as the plan has it: the values that are the same for all its alerts are texts of the source.
 func (t *Trace) planned(s source) source {
 	s.leaf = t.plan.variable(s.leaf)
-	parts := make([]part, 0, len(s.parts))
+	parts := make([]part, 0, len(s.parts)+1)
 	var before []byte
 	for _, p := range s.parts {
 		before = append(before, p.text...)
@@ -264,7 +270,7 @@ func (t *Trace) planned(s source) source {
 	if len(before) > 0 {
 		parts = append(parts, part{text: before, leaf: -1})
 	}
-	s.parts = parts
+	s.parts = slices.Clone(parts)
 	return s
 }
 
@@ -276,6 +282,7 @@ func (t *Trace) settle(p *Plan) {
 			p.guards = append(p.guards, guard{kind: guardBlank, text: t.numbered(t.find(l.Value)), want: answer(blank(l.Value))})
 		}
 	}
+	p.guards = slices.Grow(p.guards, len(t.guards))
 	for _, g := range t.guards {
 		varies := t.varies(int(g.text))
 		if g.kind == guardSame && g.than >= 0 && t.varies(int(g.than)) {
@@ -293,7 +300,7 @@ func (t *Trace) settle(p *Plan) {
 			p.guards = append(p.guards, g)
 		}
 	}
-	p.asked = len(p.sources)
+	p.asked = int32(len(p.sources))
 	p.simplify()
 	values := t.values[:0]
 	for i, n := range t.numbers {
