@@ -15,6 +15,11 @@ const (
 	// benchRows is how many rows are in hand at most: enough that the judges have work while the relay's own goroutine
 	// begins a row group or has lines put into columns, few enough that they stay in the processor's cache.
 	benchRows = 16
+	// benchEvents is about how many events the lines in hand may need, and leastRows how many rows are in hand whatever they
+	// need: where a log has something new in every line the events would take more memory than all else, and work for the
+	// garbage collector.
+	benchEvents = 32
+	leastRows   = 2
 	// aheadLines bounds a pass that has judges beside: at its end nothing is in hand, so that it had better not come too often.
 	aheadLines = 2048
 )
@@ -25,6 +30,8 @@ const (
 type bench struct {
 	rows     [benchRows]row
 	first, n int // the rows in hand: n from first on
+	events   int // about how many events a row needs lately; at first all lines do
+	idle     *idleEvents
 	work     chan *row
 	judges   sync.WaitGroup
 }
@@ -48,12 +55,12 @@ type seat struct {
 
 // newBench returns a bench at which judges work until close.
 func newBench(opt *Options) *bench {
-	b := &bench{work: make(chan *row, benchRows)}
+	b := &bench{work: make(chan *row, benchRows), idle: new(idleEvents), events: rowLines}
 	for i := range b.rows {
 		b.rows[i].judged = make(chan struct{}, 1)
 	}
 	for range min(opt.Judges, benchRows) {
-		j := newJudge(opt)
+		j := newJudge(opt, b.idle)
 		b.judges.Go(func() {
 			for r := range b.work {
 				r.judge(j)
@@ -71,8 +78,10 @@ func (b *bench) close() {
 	b.judges.Wait()
 }
 
-// full reports that no more can be read before a row is taken.
-func (b *bench) full() bool { return b.n == len(b.rows) }
+// full reports that no more can be read before a row is taken: all rows are in hand, or as many as need benchEvents.
+func (b *bench) full() bool {
+	return b.n == len(b.rows) || b.n >= leastRows && b.n*b.events >= benchEvents
+}
 
 // read takes up to most lines and gaps from the input and hands them to a judge; it returns how many, and their bytes. Its
 // error is that of the input, after what was read.
@@ -112,7 +121,12 @@ func (b *bench) next() *row {
 }
 
 // pop gives back the row that next returned.
-func (b *bench) pop() { b.first, b.n = (b.first+1)%len(b.rows), b.n-1 }
+func (b *bench) pop() {
+	r := &b.rows[b.first]
+	b.events = max(r.papers.inUse(), b.events-1)
+	r.papers.done(b.idle) // not when the row is used again: all others are before it
+	b.first, b.n = (b.first+1)%len(b.rows), b.n-1
+}
 
 // drop forgets what is in hand, once no judge looks at it.
 func (b *bench) drop() {

@@ -24,13 +24,14 @@ type fate struct {
 type judge struct {
 	opt      *Options
 	planners []*ocsf.Planner // by source
+	idle     *idleEvents     // those of all judges of a bench
 	direct   bool            // nothing is asked of an alert before it is mapped
 	shapes   ocsf.Shapes
 	alert    ocsf.Alert // being judged: one for all, so that what is looked up in it stays in the processor's cache
 }
 
-func newJudge(opt *Options) *judge {
-	j := &judge{opt: opt}
+func newJudge(opt *Options, idle *idleEvents) *judge {
+	j := &judge{opt: opt, idle: idle}
 	j.alert.Share(&j.shapes)
 	j.direct = opt.Filter.Match.IsZero() && opt.Filter.Exclude.IsZero() && opt.Sources[0].Match.IsZero() && opt.Copy == nil
 	for _, s := range opt.Sources {
@@ -44,59 +45,6 @@ func newJudge(opt *Options) *judge {
 	}
 	return j
 }
-
-// papers are the memory of the fates of some lines: they outlive the judge's look at them, and any judge can use them again.
-type papers struct {
-	text   []byte            // see ocsf.Alert.Append
-	events [][]*ocsf.Event   // by source; few lines need one
-	used   []int             // how many of these are in use
-	values []*ocsf.Variables // by line; few need none
-	lines  int
-}
-
-// open makes the papers ready for the fates of more lines, after those in them are done with.
-func (p *papers) open(j *judge) {
-	if p.events == nil {
-		p.events, p.used = make([][]*ocsf.Event, len(j.opt.Sources)), make([]int, len(j.opt.Sources))
-	}
-	if cap(p.text) > keptText {
-		p.text = nil
-	}
-	for i, events := range p.events { // at first all lines need one, later few do
-		kept := max(p.used[i], keptEvents)
-		clear(events[min(kept, len(events)):])
-		p.events[i] = events[:min(kept, len(events))]
-	}
-	clear(p.used)
-	p.lines = 0
-	j.alert.Append(p.text[:0])
-}
-
-// close is called when all the lines are judged.
-func (p *papers) close(j *judge) { p.text = j.alert.Appended() }
-
-// event returns an event for an alert of the i-th of the sources, the same until it is in use.
-func (p *papers) event(sources []*Source, i int) *ocsf.Event {
-	if p.used[i] == len(p.events[i]) {
-		p.events[i] = append(p.events[i], ocsf.NewEvent(sources[i].Class))
-	}
-	return p.events[i][p.used[i]]
-}
-
-// variables returns those of another line.
-func (p *papers) variables() *ocsf.Variables {
-	if p.lines == len(p.values) {
-		p.values = append(p.values, new(ocsf.Variables))
-	}
-	p.lines++
-	return p.values[p.lines-1]
-}
-
-// keptEvents is how many events are kept for lines that may need one. An event takes some 50 KiB.
-const keptEvents = 1
-
-// keptText is the most memory for rewritten texts that is kept for the next lines.
-const keptText = 256 << 10
 
 // decide maps a line and checks the event. The papers must be open. The line must stay as it is, and they must not be opened
 // again, for as long as the fate is used.
@@ -119,7 +67,7 @@ func (j *judge) decide(line []byte, now time.Time, p *papers) fate {
 		if j.opt.Copy == nil && j.planners[i].Find(&j.alert, now, values) {
 			return j.planned(i, values)
 		}
-		event := p.event(j.opt.Sources, i)
+		event := p.event(j, i)
 		err := j.planners[i].Map(&j.alert, now, event)
 		if errors.Is(err, ocsf.ErrOtherClass) {
 			continue

@@ -119,7 +119,7 @@ func New(opt Options) *Relay {
 		opt.Sealed = func(spool.Manifest) {}
 	}
 	r := &Relay{opt: opt, committed: opt.Position, started: !opt.Position.IsZero(), flush: make(chan chan error)}
-	r.judge, r.build = newJudge(&r.opt), newBuilder(&r.opt)
+	r.judge, r.build = newJudge(&r.opt, new(idleEvents)), newBuilder(&r.opt)
 	return r
 }
 
