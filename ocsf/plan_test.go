@@ -113,7 +113,6 @@ func newPlanBench(c *Class, opt Options) *planBench {
 
 // both maps a line by a plan, if there is one, and the plain way, and returns where they differ.
 func (p *planBench) both(line []byte) error {
-	p.planner.alerts = 1 << 40 // room is made whenever there is none: all plans are looked at here, not those worth a place
 	recognized := p.lines && p.planner.Recognize(&p.a, line, corpusNow, &p.v)
 	if !recognized && p.a.Parse(line) != nil {
 		return nil
@@ -231,6 +230,7 @@ func comparePlans(t *testing.T, c *Class, opt Options, lines [][]byte, mutants i
 	try := func(line []byte) {
 		t.Helper()
 		p.lines = r.IntN(4) > 0
+		p.planner.alerts = 1 << 40 // room is made whenever there is none: all plans are looked at here, not those worth a place
 		if r.IntN(200) == 0 && p.shapes.tree != nil {
 			p.shapes.tree = p.shapes.tree.renewed()
 		}
