@@ -38,15 +38,14 @@ type Plan struct {
 	gone    bool  // the planner has it no more
 }
 
-// Variables are what one alert's event has that others of its Plan have not. They own their memory but for texts that lie in
-// the alert, and are valid until they, or the alert, are used again.
+// Variables are what one alert's event has that others of its Plan have not. Their texts lie in the alert: they are valid until
+// it, or the Variables, are used again (see Alert.Append).
 type Variables struct {
 	Plan  *Plan
 	Time  int64    // of the event: epoch milliseconds, UTC
 	Texts [][]byte // by the number that Trace.Text gave; the first are the values of the varied leaves
 	Nums  []int64  // by that of Trace.Num
 
-	text  []byte
 	plain []bool // of the first texts: known to be a JSON string as they are
 }
 
@@ -117,6 +116,7 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 	at := p.recent.of(a.line)
 	s.used = true
 	p.found, p.value = s, s.valueHash(a.leaves)
+	before := len(a.text)
 	for plan := s.plans[p.value]; plan != nil; plan = plan.next {
 		if !plan.holds(s, a.leaves) {
 			continue
@@ -129,6 +129,7 @@ func (p *Planner) Find(a *Alert, now time.Time, v *Variables) bool {
 			p.served(at, plan)
 			return true
 		}
+		a.text = a.text[:before]
 	}
 	return false
 }

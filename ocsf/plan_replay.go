@@ -6,16 +6,13 @@ import (
 )
 
 // replay fills v, whose texts are the values of the varied leaves, from an alert for which plan may hold, and reports
-// whether it does.
+// whether it does. Texts that it makes it leaves in the alert's.
 func (m *Mapper) replay(plan *Plan, a *Alert, now time.Time, v *Variables) bool {
 	ms, offset, ok := parseTime(v.Texts[plan.stamp], true)
 	if !ok || offset != plan.offset || ms < earliest.UnixMilli() || ms > now.Add(maxAhead).UnixMilli() {
 		return false
 	}
 	v.Plan, v.Time = plan, ms
-	if v.text = v.text[:0]; cap(v.text) > keepBytes {
-		v.text = nil
-	}
 	for i := range plan.sources[:plan.asked] {
 		v.Texts = append(v.Texts, m.text(&plan.sources[i], a, v))
 	}
@@ -50,7 +47,7 @@ func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
 	case sourceDerived:
 		return s.derive.of(v.Texts[s.leaf], int(s.nth))
 	case sourceUID:
-		return m.appendUUID(v, a.line)
+		return m.appendUUID(a, a.line)
 	case sourceLine:
 		return a.valid()
 	case sourceUUID:
@@ -63,10 +60,9 @@ func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
 			parts = append(parts, text)
 		}
 		m.d.texts = parts
-		return m.appendUUID(v, parts...)
+		return m.appendUUID(a, parts...)
 	}
-	start := len(v.text)
-	text := v.text
+	start, text := len(a.text), a.text
 	for i := range s.parts {
 		p := &s.parts[i]
 		text = append(text, p.text...)
@@ -80,14 +76,14 @@ func (m *Mapper) text(s *source, a *Alert, v *Variables) []byte {
 			text = append(text, v.Texts[p.leaf]...)
 		}
 	}
-	v.text = text
+	a.text = text
 	return text[start:len(text):len(text)]
 }
 
-func (m *Mapper) appendUUID(v *Variables, parts ...[]byte) []byte {
-	start := len(v.text)
-	v.text = m.uuid(v.text, parts...)
-	return v.text[start:len(v.text):len(v.text)]
+func (m *Mapper) appendUUID(a *Alert, parts ...[]byte) []byte {
+	start := len(a.text)
+	a.text = m.uuid(a.text, parts...)
+	return a.text[start:len(a.text):len(a.text)]
 }
 
 func (g *guard) holds(texts [][]byte) bool {
