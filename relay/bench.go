@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -10,8 +11,9 @@ import (
 const (
 	// rowLines is how many lines go to a judge at a time: enough that handing them over does not count.
 	rowLines = 32
-	// rowBytes is where a row of long lines ends.
+	// rowBytes is where a row of long lines ends, and rowData the memory for its lines: only a long last one does not fit.
 	rowBytes = 64 << 10
+	rowData  = rowBytes + 16<<10
 	// benchRows is how many rows are in hand at most: enough that the judges have work while the relay's own goroutine
 	// begins a row group or has lines put into columns, few enough that they stay in the processor's cache.
 	benchRows = 16
@@ -41,7 +43,7 @@ type bench struct {
 type row struct {
 	seats  [rowLines]seat
 	n      int    // lines and gaps in it
-	data   []byte // a copy of the lines, one behind the other: the input's are valid until the next one
+	data   []byte // a copy of the lines that fit, one behind the other: the input's are valid until the next one
 	papers papers
 	now    time.Time
 	judged chan struct{} // receives once the fates are known
@@ -57,7 +59,7 @@ type seat struct {
 func newBench(opt *Options) *bench {
 	b := &bench{work: make(chan *row, benchRows), idle: new(idleEvents), events: rowLines}
 	for i := range b.rows {
-		b.rows[i].judged = make(chan struct{}, 1)
+		b.rows[i].data, b.rows[i].judged = make([]byte, 0, rowData), make(chan struct{}, 1)
 	}
 	for range min(opt.Judges, benchRows) {
 		j := newJudge(opt, b.idle)
@@ -87,10 +89,7 @@ func (b *bench) full() bool {
 // error is that of the input, after what was read.
 func (b *bench) read(ctx context.Context, lines Lines, most int, now time.Time) (n, bytes int, err error) {
 	r := &b.rows[(b.first+b.n)%len(b.rows)]
-	r.now = now
-	if r.data = r.data[:0]; cap(r.data) > 2*rowBytes {
-		r.data = nil
-	}
+	r.now, r.data = now, r.data[:0]
 	for r.n = 0; r.n < min(most, rowLines) && bytes < rowBytes; r.n++ {
 		s := &r.seats[r.n]
 		s.held = held{}
@@ -98,9 +97,7 @@ func (b *bench) read(ctx context.Context, lines Lines, most int, now time.Time) 
 			break
 		}
 		err = nil
-		from := len(r.data)
-		r.data = append(r.data, s.held.line.Data...) // lines before it stay where they are if it grows
-		s.held.line.Data = r.data[from:len(r.data):len(r.data)]
+		s.held.line.Data = r.copied(s.held.line.Data)
 		bytes += len(s.held.line.Data)
 	}
 	if r.n > 0 {
@@ -108,6 +105,17 @@ func (b *bench) read(ctx context.Context, lines Lines, most int, now time.Time) 
 		b.work <- r // never blocks: it holds all rows there are
 	}
 	return r.n, bytes, err
+}
+
+// copied returns a copy of a line that is valid as long as the row is in hand. The memory for lines is never made larger: what
+// still refers to a line of earlier, anywhere in the papers, would keep all that there ever was.
+func (r *row) copied(line []byte) []byte {
+	from := len(r.data)
+	if len(line) > cap(r.data)-from {
+		return bytes.Clone(line)
+	}
+	r.data = append(r.data, line...)
+	return r.data[from:len(r.data):len(r.data)]
 }
 
 // next waits for the fates of the row that was read first. The row can be used until pop; it is nil when none is in hand.
