@@ -13,6 +13,7 @@ type group struct {
 	rows     []row
 	order    []int32 // of the rows to write, by time
 	unsorted bool    // the times of rows are not ascending
+	fits     bool    // see fit
 	buffered int64   // uncompressed bytes of the rows
 	likeness likeness
 	sizes

@@ -41,7 +41,7 @@ func (e *Encoder) flush(all bool) error {
 	if err := e.write(g, n); err != nil {
 		e.err = fmt.Errorf("write row group %d: %w", e.groups-1, err)
 	}
-	g = e.emptied(g)
+	g = e.emptied(g, all)
 	e.group = g
 	if len(e.spare.rows) > 0 {
 		// Back to where the memory is: two groups of full size would be twice of it.
@@ -63,11 +63,14 @@ func (e *Encoder) write(g *group, n int) error {
 	return nil
 }
 
-// emptied returns g without rows, or an empty group in its place.
-func (e *Encoder) emptied(g *group) *group {
+// emptied returns g without rows, or an empty group in its place. The last row group of an object says nothing about the next.
+func (e *Encoder) emptied(g *group, last bool) *group {
 	if e.trim {
 		e.trim = false
 		return newGroup(e.layout)
+	}
+	if !last {
+		g.fit(e.budget())
 	}
 	g.reset()
 	return g
