@@ -18,8 +18,9 @@ import (
 // Only alerts with scattered timestamps come near it; the batch is then sealed early.
 const maxPartitions = 12
 
-// idleLines is how many lines must have gone by without one for an object until it is closed when another day begins: its day is over, and
-// an open object takes some ten MiB for its footer and its encoder. Where one alert comes later after all, it costs an object.
+// idleLines is how many lines must have gone by without one for an object until it is closed once another day has begun: its day
+// is over, and an open object takes some ten MiB for its footer and its encoder. Where one alert comes later after all, it costs
+// an object.
 const idleLines = 20_000
 
 // builder is the batch under construction: every line consumed since the last seal ends here as a row, a reject or a
@@ -33,6 +34,7 @@ type builder struct {
 	began    time.Time // when the first line was consumed
 	objects  []*object // in order of n, closed ones included
 	open     map[openKey]*object
+	looked   int64 // the line at which objects of days that are over were looked for
 	counts   spool.Counts
 	filtered map[string]int64 // by reason
 	rejected map[string]int64
@@ -54,6 +56,7 @@ type object struct {
 	encoder   *lake.Encoder // nil once closed
 	info      spool.Object
 	lastLine  int64 // of the batch, that was written to it
+	over      bool  // another day of its source began while it was open
 }
 
 func newBuilder(opt *Options) *builder {
@@ -66,7 +69,7 @@ func newBuilder(opt *Options) *builder {
 }
 
 func (b *builder) clear() {
-	b.batch, b.began, b.objects = nil, time.Time{}, nil
+	b.batch, b.began, b.objects, b.looked = nil, time.Time{}, nil, 0
 	b.open = make(map[openKey]*object)
 	b.counts, b.ranges, b.gaps, b.volatile = spool.Counts{}, nil, nil, false
 	b.filtered, b.rejected = make(map[string]int64), make(map[string]int64)
@@ -151,6 +154,22 @@ func (b *builder) add(f *fate) error {
 	if b.copier != nil {
 		b.copier.add(key, f.event)
 	}
+	if b.counts.Read-b.looked > idleLines {
+		b.looked = b.counts.Read
+		return b.closeOver()
+	}
+	return nil
+}
+
+// closeOver closes the objects of days that are over.
+func (b *builder) closeOver() error {
+	for _, o := range b.open {
+		if o.over && b.counts.Read-o.lastLine > idleLines {
+			if err := b.close(o); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -164,17 +183,15 @@ func (f *fate) write(e *lake.Encoder) error {
 
 func (b *builder) create(key openKey, ms int64) (*object, error) {
 	for _, o := range b.open {
-		switch {
-		case o.source != key.source:
-		case b.counts.Read-o.lastLine > idleLines:
-			if err := b.close(o); err != nil {
-				return nil, err
-			}
-		default: // most likely a day that is over: it must not hold a row group in memory until the seal
+		if o.source == key.source { // most likely a day that is over: it must not hold a row group in memory until it is closed
+			o.over = true
 			if err := o.encoder.Trim(); err != nil {
 				return nil, fmt.Errorf("write %s: %w", o.info.File, err)
 			}
 		}
+	}
+	if err := b.closeOver(); err != nil {
+		return nil, err
 	}
 	name := strconv.Itoa(len(b.objects)) + ".parquet"
 	file, err := b.batch.Create(name)

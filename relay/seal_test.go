@@ -153,8 +153,8 @@ func TestOlderThanWhatIsWritten(t *testing.T) {
 	})
 }
 
-// When a day begins, the object of one that had no alert for long is closed; one that comes later begins another object. The day
-// before stays open: the first alerts of a day and the last of the one before come in any order.
+// Once another day has begun, the object of one that had no alert for long is closed; one that comes later begins another object. Until
+// then it stays open: the first alerts of a day and the last of the one before come in any order.
 func TestDaysThatAreOver(t *testing.T) {
 	bubble(t, nil, func(w *world) {
 		lines := 0
@@ -165,11 +165,16 @@ func TestDaysThatAreOver(t *testing.T) {
 			}
 		}
 		const many = 20_001
-		day(-3, 2)
-		day(-2, many) // -3 is idle from here on, but nothing begins
-		day(-3, 1)
-		day(-1, many)
-		day(0, 1) // closes -3 and -2
+		day(-4, 2)
+		day(-3, many-1)
+		day(-4, 1)      // still open
+		day(-3, 2*many) // closes -4; -3 goes on
+		day(-4, 1)      // another object
+		day(-3, 2*many) // nothing has begun since
+		day(-4, 1)
+		day(-2, 1)
+		day(-1, 2*many) // closes -4, -3 and -2
+		day(0, 1)
 		day(-1, 1)
 		day(-3, 1)
 		w.poll()
@@ -181,7 +186,7 @@ func TestDaysThatAreOver(t *testing.T) {
 		for _, o := range w.sealed[0].Objects {
 			got = append(got, fmt.Sprint(o.EventDay, " ", o.Rows))
 		}
-		want := "[20260311 3 20260312 20001 20260313 20002 20260314 1 20260311 1]"
+		want := "[20260310 3 20260311 100004 20260310 2 20260312 1 20260313 40003 20260314 1 20260311 1]"
 		if fmt.Sprint(got) != want {
 			w.t.Errorf("objects %v, want %s", got, want)
 		}
