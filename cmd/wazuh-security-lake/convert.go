@@ -109,7 +109,7 @@ const (
 	convertRowGroup = 46 << 20
 	// convertMemory is what a conversion may take beside the program itself: near it garbage is collected sooner. It is a
 	// soft limit, nothing fails beyond it.
-	convertMemory = 142 << 20
+	convertMemory = 145 << 20
 	// convertGarbage bounds what is collected late; less would cost time.
 	convertGarbage = 12 << 20
 )
