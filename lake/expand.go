@@ -53,6 +53,8 @@ type filler struct {
 	column kindLevels // of the column at hand
 	values [][]int32
 	codes  []int32
+	lists  []codeList
+	listed []int32 // the codes in lists
 	source []source
 	none   [1]int64 // a source for what has no value
 
@@ -121,6 +123,7 @@ func (x *expansion) prepare(fillers int) {
 		f.rest = slices.Grow(f.rest[:0], kinds)[:kinds]
 		f.values = slices.Grow(f.values[:0], kinds)[:kinds]
 		f.codes = slices.Grow(f.codes[:0], kinds)[:kinds]
+		f.lists = slices.Grow(f.lists[:0], kinds)[:kinds]
 		f.source = slices.Grow(f.source[:0], kinds)[:kinds]
 	}
 }

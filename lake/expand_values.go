@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"math"
 	"slices"
 )
 
@@ -90,7 +91,7 @@ func (x *filler) code(h hit) (code int32, ok bool) {
 	if v >= 0 {
 		return variable(v), true
 	}
-	ref := x.group.likeness.refs[x.group.likeness.alike[x.kinds[h.kind]].refs+constant(v)]
+	ref := x.refsOf(h.kind)[constant(v)]
 	return ref, ref != noRef
 }
 
@@ -138,25 +139,70 @@ func (x *filler) addCoded(c *column) {
 
 // addCodedLists is addCoded for any number of texts in a row, looked up or not.
 func (x *filler) addCodedLists(c *column) {
-	x.list()
+	x.listCodes()
 	for i, kind := range x.of {
-		for _, v := range x.values[kind] {
-			if v >= 0 {
-				t := &x.texts[x.rows[i].texts+v]
-				c.refs = append(c.refs, x.number(c, i, t.hash, x.arena[t.from:t.to]))
-			} else {
-				c.refs = append(c.refs, x.word(c, i, v))
+		l := &x.lists[kind]
+		if l.settled {
+			c.refs = append(c.refs, l.codes...)
+			continue
+		}
+		l.settled = true
+		for j, code := range l.codes {
+			switch {
+			case code >= 0:
+			case code > unknown:
+				t := &x.texts[x.rows[i].texts+variable(code)]
+				code, l.settled = x.number(c, i, t.hash, x.arena[t.from:t.to]), false
+			default: // the first row decides when it gets its number
+				code = x.word(c, i, unknown-code)
+				l.codes[j] = code
 			}
+			c.refs = append(c.refs, code)
 		}
 	}
 }
 
-// word returns the number of a constant text.
-func (x *filler) word(c *column, i int, v int32) int32 {
-	a := &x.group.likeness.alike[x.kinds[x.of[i]]]
-	ref := &x.group.likeness.refs[a.refs+constant(v)]
-	if *ref == noRef {
-		text := a.p.plain(constant(v))[lengthBytes:]
+// codeList are the codes of a row in a column, by kind. Settled are those that are all words, looked up.
+type codeList struct {
+	codes   []int32
+	settled bool
+}
+
+// unknown and below, less by its number, is a constant text that was not looked up yet.
+const unknown = math.MinInt32 / 2
+
+// listCodes lists the codes by kind.
+func (x *filler) listCodes() {
+	clear(x.lists)
+	codes := x.listed[:0]
+	for _, h := range x.hits {
+		p, refs, from := x.patterns[h.kind], x.refsOf(h.kind), len(codes)
+		for _, v := range p.values[h.values.from:h.values.to] {
+			code := variable(v)
+			if v < 0 {
+				if code = refs[constant(v)]; code == noRef {
+					code = unknown - constant(v)
+				}
+			}
+			codes = append(codes, code)
+		}
+		x.lists[h.kind].codes = codes[from:] // where they stay if the others need more memory
+	}
+	x.listed = codes
+}
+
+// refsOf are the numbers of the constant texts of a kind.
+func (x *filler) refsOf(kind int) []int32 {
+	l := &x.group.likeness
+	return l.refs[l.alike[x.kinds[kind]].refs:]
+}
+
+// word looks up constant text n of row i.
+func (x *filler) word(c *column, i int, n int32) int32 {
+	kind := int(x.of[i])
+	ref := &x.refsOf(kind)[n]
+	if *ref == noRef { // it may stand twice in the row
+		text := x.patterns[kind].plain(n)[lengthBytes:]
 		*ref = x.number(c, i, x.seeds.hash(text), text)
 	}
 	return *ref
