@@ -262,6 +262,13 @@ sources: [{name: wazuh, class: detection_finding}]
 	if r.code != exitConfig || !strings.Contains(r.err, "lake.region") || !strings.Contains(r.err, "sources[0].class") {
 		t.Errorf("exit %d, want both faults at once:\n%s", r.code, r.err)
 	}
+	// What cannot be read at all does not hide what breaks a rule; what was misspelled is not missing as well.
+	r = command(t, "", "check-config", "-c", file, "--set", "lake.region=Mars", "--set", "lake.regoin=x", "--set", "batch.interval=5")
+	for _, want := range []string{"lake.regoin", "lake.region", "batch.interval"} {
+		if r.code != exitConfig || strings.Count(r.err, "flag "+want+":") != 1 {
+			t.Errorf("exit %d, want %s once:\n%s", r.code, want, r.err)
+		}
+	}
 }
 
 func TestUsageErrors(t *testing.T) {
@@ -277,12 +284,30 @@ func TestUsageErrors(t *testing.T) {
 		"unknown class":   {[]string{"schema", "--class", "poem"}, exitUsage},
 		"no state":        {[]string{"status", "--set", "spool.dir=/nonexistent/state"}, exitNoInput},
 		"foreign demodir": {[]string{"demo", "--dir", "testdata"}, exitCantCreate},
+		"unknown command": {[]string{"bogus"}, exitUsage},
+		"no day":          {[]string{"audit"}, exitUsage},
+		"no files":        {[]string{"convert", "-o", "lake"}, exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if r := command(t, "", tt.args...); r.code != tt.code || r.err == "" {
 				t.Errorf("exit %d, want %d: %s", r.code, tt.code, r.err)
 			}
 		})
+	}
+}
+
+// A usage error says what to write instead.
+func TestUsageErrorsNameTheRemedy(t *testing.T) {
+	for want, args := range map[string][]string{
+		"did you mean status?":                       {"statsu"},
+		"did you mean list?":                         {"spool", "lst"},
+		`run takes no arguments, got "extra"`:        {"run", "extra"},
+		"wazuh-security-lake convert -o DIR FILE...": {"convert", "-o", "lake"},
+		"--day YYYY-MM-DD":                           {"audit"},
+	} {
+		if r := command(t, "", args...); r.code != exitUsage || !strings.Contains(r.err, want) || !strings.Contains(r.err, "--help") {
+			t.Errorf("%v: exit %d, no %q in: %s", args, r.code, want, r.err)
+		}
 	}
 }
 
