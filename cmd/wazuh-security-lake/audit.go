@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"text/tabwriter"
@@ -65,6 +66,9 @@ inbox (integration mode), whose bytes nothing connects with Wazuh's files.`,
 func runAudit(ctx context.Context, std stdio, c config.Config, day time.Time, store, asJSON bool) error {
 	k, err := backfill.Load(c.Spool.Dir)
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return stateFault(c.Spool.Dir, err)
+		}
 		return err
 	}
 	if len(k.Histories) == 0 {

@@ -44,7 +44,7 @@ done. Killed at any moment nothing is lost or shipped twice.`,
 			case errors.Is(err, errNoDaemon):
 				return drainSpool(ctx, g, loaded.Config)
 			case err != nil:
-				return err
+				return stateFault(loaded.Config.Spool.Dir, err)
 			}
 			return h.drain(ctx, g)
 		},
@@ -95,12 +95,12 @@ func waitingObjects(st spool.State) int {
 // drainSpool ships what is in the spool of a stopped daemon.
 func drainSpool(ctx context.Context, g *global, c config.Config) error {
 	log := slog.New(slog.NewTextHandler(g.std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if _, err := spool.Read(c.Spool.Dir); err != nil {
+	if _, err := readState(c.Spool.Dir); err != nil {
 		return err
 	}
 	s, err := spool.Open(c.Spool.Dir, spool.Options{Log: log, Crash: crashPoint})
 	if err != nil {
-		return spoolFault(c.Spool.Dir, err)
+		return toolFault(c.Spool.Dir, err)
 	}
 	err = drainOpen(ctx, g, c, s, log)
 	return errors.Join(err, s.Close())

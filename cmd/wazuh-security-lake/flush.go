@@ -33,7 +33,7 @@ or the daemon's user. What was sealed is shipped in any case, only nobody waited
 				return fail(exitUnavailable, "start it, or ship without it what is in the spool: wazuh-security-lake drain", err)
 			}
 			if err != nil {
-				return err
+				return stateFault(dir, err)
 			}
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()

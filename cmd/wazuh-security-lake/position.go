@@ -32,7 +32,7 @@ func newPosition(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			st, err := spool.Read(c.Config.Spool.Dir)
+			st, err := readState(c.Config.Spool.Dir)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ same metadata.uid). Nothing is done without --yes.`,
 				return fmt.Errorf("encode position: %w", err)
 			}
 			if err := spool.SetPosition(loaded.Config.Spool.Dir, data, spool.Options{}); err != nil {
-				return spoolFault(loaded.Config.Spool.Dir, err)
+				return toolFault(loaded.Config.Spool.Dir, err)
 			}
 			fmt.Fprintln(g.std.out, "position set")
 			return nil
@@ -145,7 +145,7 @@ func savedPosition(stdin io.Reader, file string) (tailer.Position, error) {
 func explainMove(w io.Writer, c config.Config, next tailer.Position) error {
 	st, err := spool.Read(c.Spool.Dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return stateFault(c.Spool.Dir, err)
 	}
 	fmt.Fprintf(w, "new position: %s at byte %d\n", next.File, next.Offset)
 	var old tailer.Position

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -209,13 +208,8 @@ func (r *statusReader) read(now time.Time) (*statusView, error) {
 		}
 		err = r.ledger.update(now)
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fail(exitNoInput, "start the service once, or name its configuration with --config", fmt.Errorf("no state in %s", c.Spool.Dir))
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fail(exitNoPerm, "run as root or as a member of the daemon's group", err)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, stateFault(c.Spool.Dir, err)
 	}
 	open, err := r.gaps(st, now)
 	if err != nil {
