@@ -158,7 +158,7 @@ func stateFault(dir string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fail(exitNoInput, "start the service once, or name its configuration with --config", fmt.Errorf("no state in %s", dir))
 	case errors.Is(err, fs.ErrPermission):
-		return fail(exitNoPerm, "run as root or as a member of the daemon's group", err)
+		return fail(exitNoPerm, "run it as root or as a member of group wazuh (of wazuh-security-lake too, where the file system has no ACLs)", err)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"syscall"
 	"time"
@@ -43,8 +44,10 @@ done. Killed at any moment nothing is lost or shipped twice.`,
 			switch {
 			case errors.Is(err, errNoDaemon):
 				return drainSpool(ctx, g, loaded.Config)
+			case errors.Is(err, fs.ErrPermission):
+				return toolFault(loaded.Config.Spool.Dir, err)
 			case err != nil:
-				return stateFault(loaded.Config.Spool.Dir, err)
+				return err
 			}
 			return h.drain(ctx, g)
 		},

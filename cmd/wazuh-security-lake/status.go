@@ -118,7 +118,7 @@ func newStatus(g *global) *cobra.Command {
 		Use:   "status",
 		Short: "Show what the daemon is doing, also when it is stopped",
 		Long: `Show what the daemon is doing, also when it is stopped. It takes no lock, changes nothing, and wants no more than to read the
-state directory: root, or a member of the daemon's group; with group wazuh as well it shows what is unread.
+state directory: root, or a member of group wazuh (of wazuh-security-lake too, where the file system has no ACLs).
 
 Exit codes: 0 healthy; 1 a problem is shown (PROBLEM, with its remedy; not for a NOTICE); 69 the daemon does not run although something is unread
 or waits; 66 there is no state directory; 77 it may not be read. Gaps, rejects and quarantine of the past are shown and count
