@@ -245,6 +245,22 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// The line names the file and the line that was asked for.
+func TestExplainNamesTheLine(t *testing.T) {
+	for _, arg := range []string{"demo/alerts.ndjson:99", "demo/alerts.ndjson:0"} {
+		file, line, _ := strings.Cut(arg, ":")
+		if r := command(t, "", "explain", arg); r.code != exitNoInput || !strings.Contains(r.err, file+" has no alert in line "+line) {
+			t.Errorf("%s: exit %d: %s", arg, r.code, r.err)
+		}
+	}
+}
+
+func TestEstimateOfNothing(t *testing.T) {
+	if r := command(t, "no alert\n", "convert", "--estimate", "-"); r.code != 0 || strings.Contains(r.out, "0001-01-01") {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+}
+
 func TestCheckConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	text := `
@@ -276,17 +292,29 @@ func TestUsageErrors(t *testing.T) {
 		args []string
 		code int
 	}{
-		"no command":      {nil, exitUsage},
-		"unknown flag":    {[]string{"run", "--nope"}, exitUsage},
-		"missing file":    {[]string{"inspect", "nowhere.parquet"}, exitNoInput},
-		"no Parquet":      {[]string{"inspect", "testdata/documented.ndjson"}, exitData},
-		"missing config":  {[]string{"run", "-c", "nowhere.yaml"}, exitNoInput},
-		"unknown class":   {[]string{"schema", "--class", "poem"}, exitUsage},
-		"no state":        {[]string{"status", "--set", "spool.dir=/nonexistent/state"}, exitNoInput},
-		"foreign demodir": {[]string{"demo", "--dir", "testdata"}, exitCantCreate},
-		"unknown command": {[]string{"bogus"}, exitUsage},
-		"no day":          {[]string{"audit"}, exitUsage},
-		"no files":        {[]string{"convert", "-o", "lake"}, exitUsage},
+		"no command":              {nil, exitUsage},
+		"unknown flag":            {[]string{"run", "--nope"}, exitUsage},
+		"missing file":            {[]string{"inspect", "nowhere.parquet"}, exitNoInput},
+		"no Parquet":              {[]string{"inspect", "testdata/documented.ndjson"}, exitData},
+		"missing config":          {[]string{"run", "-c", "nowhere.yaml"}, exitNoInput},
+		"unknown class":           {[]string{"schema", "--class", "poem"}, exitUsage},
+		"no state":                {[]string{"status", "--set", "spool.dir=/nonexistent/state"}, exitNoInput},
+		"foreign demodir":         {[]string{"demo", "--dir", "testdata"}, exitCantCreate},
+		"directory to convert":    {[]string{"convert", "-o", "lake", "testdata"}, exitNoInput},
+		"directory to inspect":    {[]string{"inspect", "testdata"}, exitNoInput},
+		"directory to validate":   {[]string{"validate", "testdata"}, exitNoInput},
+		"directory to explain":    {[]string{"explain", "testdata"}, exitNoInput},
+		"class to explain":        {[]string{"explain", "--class", "poem", "demo/alerts.ndjson:1"}, exitUsage},
+		"version to explain":      {[]string{"explain", "--ocsf-version", "9", "demo/alerts.ndjson:1"}, exitUsage},
+		"raw data to explain":     {[]string{"explain", "--raw-data", "all", "demo/alerts.ndjson:1"}, exitUsage},
+		"no such line":            {[]string{"explain", "demo/alerts.ndjson:99"}, exitNoInput},
+		"line 0":                  {[]string{"explain", "demo/alerts.ndjson:0"}, exitNoInput},
+		"rate without unit":       {[]string{"backfill", "--gaps", "--max-rate", "2M"}, exitUsage},
+		"unknown document":        {[]string{"setup", "--print", "poem"}, exitUsage},
+		"unknown class to set up": {[]string{"setup", "--class", "poem"}, exitUsage},
+		"unknown command":         {[]string{"bogus"}, exitUsage},
+		"no day":                  {[]string{"audit"}, exitUsage},
+		"no files":                {[]string{"convert", "-o", "lake"}, exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if r := command(t, "", tt.args...); r.code != tt.code || r.err == "" {
@@ -303,7 +331,8 @@ func TestUsageErrorsNameTheRemedy(t *testing.T) {
 		"did you mean list?":                         {"spool", "lst"},
 		`run takes no arguments, got "extra"`:        {"run", "extra"},
 		"wazuh-security-lake convert -o DIR FILE...": {"convert", "-o", "lake"},
-		"--day YYYY-MM-DD":                           {"audit"},
+		"2M":               {"backfill", "--gaps", "--max-rate", "2M"},
+		"--day YYYY-MM-DD": {"audit"},
 	} {
 		if r := command(t, "", args...); r.code != exitUsage || !strings.Contains(r.err, want) || !strings.Contains(r.err, "--help") {
 			t.Errorf("%v: exit %d, no %q in: %s", args, r.code, want, r.err)

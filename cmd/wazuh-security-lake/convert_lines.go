@@ -81,7 +81,7 @@ func (f *fileLines) open(name string) error {
 		f.close = func() error { return nil }
 		return f.decompressed(f.stdin)
 	}
-	file, err := os.Open(name)
+	file, err := openInput(name)
 	if err != nil {
 		return err
 	}
@@ -90,6 +90,22 @@ func (f *fileLines) open(name string) error {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	return nil
+}
+
+// openInput opens a file that a command is to read; a directory is no such file.
+func openInput(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		_ = f.Close() // nothing was read
+		if err == nil {
+			err = fail(exitNoInput, "name the files in it", fmt.Errorf("%s is a directory", name))
+		}
+		return nil, err
+	}
+	return f, nil
 }
 
 // decompressed looks at the first bytes rather than the name: stdin has none.

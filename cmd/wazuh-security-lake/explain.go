@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -36,6 +37,9 @@ their content is in attributes, and which keys are not.`,
 			cfg := config.Default()
 			cfg.Sources = []config.Source{{Name: "wazuh", Class: class, OCSFVersion: version}}
 			cfg.OCSF.RawData = rawData
+			if err := explainable(cfg); err != nil {
+				return fail(exitUsage, "see explain --help", err)
+			}
 			if coverage != "" {
 				return printCoverage(cmd.Context(), g, cfg, coverage)
 			}
@@ -60,6 +64,17 @@ their content is in attributes, and which keys are not.`,
 	cmd.Flags().StringVar(&coverage, "coverage", "", "count over a whole file instead")
 	cmd.Flags().BoolVar(&eventOnly, "json", false, "print only the event, as JSON")
 	return cmd
+}
+
+// explainable checks what the flags say.
+func explainable(cfg config.Config) error {
+	if _, err := ocsf.ClassByName(cfg.Sources[0].Class, cfg.Sources[0].OCSFVersion); err != nil {
+		return err
+	}
+	if raw := []string{config.RawFullLog, config.RawAlert, config.RawNone}; !slices.Contains(raw, cfg.OCSF.RawData) {
+		return fmt.Errorf("--raw-data %q: want %s", cfg.OCSF.RawData, strings.Join(raw, ", "))
+	}
+	return nil
 }
 
 // mapLine maps one line with the first source of cfg.
@@ -131,18 +146,18 @@ func printable(s string, width int) string {
 
 // oneLine reads the alert to explain: the first line of standard input or of a file, or line N of FILE:N.
 func oneLine(stdin io.Reader, args []string) ([]byte, error) {
-	r, want := stdin, 1
+	r, from, want := stdin, "standard input", 1
 	if len(args) == 1 && args[0] != "-" {
 		name := args[0]
 		if file, n, ok := cutLineNumber(name); ok {
 			name, want = file, n
 		}
-		f, err := os.Open(name)
+		f, err := openInput(name)
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close() //nolint:errcheck // only read
-		r = f
+		r, from = f, name
 	}
 	in := bufio.NewReaderSize(r, 1<<16)
 	for n := 1; ; n++ {
@@ -151,7 +166,7 @@ func oneLine(stdin io.Reader, args []string) ([]byte, error) {
 			return bytes.TrimRight(line, "\r\n"), nil
 		}
 		if err != nil {
-			return nil, fail(exitNoInput, "give one alert on standard input or FILE:LINE", fmt.Errorf("there is no line %d", want))
+			return nil, fail(exitNoInput, "give one alert on standard input or FILE:LINE; lines count from 1", fmt.Errorf("%s has no alert in line %d", from, want))
 		}
 	}
 }
@@ -163,7 +178,7 @@ func cutLineNumber(name string) (file string, line int, ok bool) {
 		return "", 0, false
 	}
 	n, err := strconv.Atoi(name[i+1:])
-	if err != nil || n < 1 {
+	if err != nil {
 		return "", 0, false
 	}
 	if _, err := os.Stat(name); err == nil {
