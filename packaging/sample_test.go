@@ -66,3 +66,24 @@ func TestManualNamesEveryKey(t *testing.T) {
 		}
 	}
 }
+
+// A value that the manual offers is one that the program takes.
+func TestManualOffersWhatIsTaken(t *testing.T) {
+	page := read(t, "man/wazuh-security-lake.5")
+	_, text, ok := strings.Cut(page, ".BR log.level \", \" log.format \", \" log.file\n")
+	parts := strings.Split(text, ";")
+	if !ok || len(parts) < 2 {
+		t.Fatal("wazuh-security-lake(5) has no log.format")
+	}
+	for i, key := range []string{"log.level", "log.format"} {
+		for _, value := range regexp.MustCompile(`[a-z]+`).FindAllString(strings.NewReplacer("(default)", "", " or ", " ").Replace(parts[i]), -1) {
+			loaded, err := config.Load("config.yaml", nil, map[string]string{key: value})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := loaded.Validate(); err != nil && strings.Contains(err.Error(), key) {
+				t.Errorf("wazuh-security-lake(5) offers %s: %s: %v", key, value, err)
+			}
+		}
+	}
+}
