@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -252,6 +253,38 @@ func TestExplainNamesTheLine(t *testing.T) {
 		if r := command(t, "", "explain", arg); r.code != exitNoInput || !strings.Contains(r.err, file+" has no alert in line "+line) {
 			t.Errorf("%s: exit %d: %s", arg, r.code, r.err)
 		}
+	}
+}
+
+// A line of an archive is explained like one of a plain file; an archive that is cut off is bad data.
+func TestArchives(t *testing.T) {
+	plain, err := os.ReadFile("demo/alerts.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, cut := filepath.Join(t.TempDir(), "a.json.gz"), filepath.Join(t.TempDir(), "cut.json.gz")
+	for name, data := range map[string][]byte{whole: packed.Bytes(), cut: packed.Bytes()[:packed.Len()/2]} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, want := command(t, "", "explain", "--json", whole+":3"), command(t, "", "explain", "--json", "demo/alerts.ndjson:3")
+	if got.code != 0 || got.out != want.out {
+		t.Errorf("explain of an archive: exit %d: %s%s", got.code, got.out, got.err)
+	}
+	if r := command(t, "", "convert", "-o", t.TempDir(), cut); r.code != exitData || !strings.Contains(r.err, "gzip -t") {
+		t.Errorf("convert of a cut archive: exit %d: %s", r.code, r.err)
+	}
+	if r := command(t, "{\n  \"id\": 1\n}\n", "explain"); r.code != exitData || !strings.Contains(r.err, "jq -c") {
+		t.Errorf("explain of an alert in several lines: exit %d: %s", r.code, r.err)
 	}
 }
 

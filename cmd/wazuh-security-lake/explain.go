@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -43,7 +42,7 @@ their content is in attributes, and which keys are not.`,
 			if coverage != "" {
 				return printCoverage(cmd.Context(), g, cfg, coverage)
 			}
-			line, err := oneLine(g.std.in, args)
+			line, err := oneLine(cmd.Context(), g.std.in, args)
 			if err != nil {
 				return err
 			}
@@ -97,7 +96,7 @@ func explainLine(w io.Writer, line []byte, cfg config.Config, width int) error {
 	}
 	ev, alert, err := mapLine(line, cfg)
 	if err != nil {
-		return fail(exitData, "the daemon would write this line to rejects/ with this reason", err)
+		return fail(exitData, "the daemon would write this line to rejects/ with this reason; an alert is one line (jq -c . makes one of many)", err)
 	}
 	x := ocsf.Explain(alert, ev)
 	fmt.Fprintf(w, "family %s, class %s\n\n", x.Family, ev.Class)
@@ -144,29 +143,28 @@ func printable(s string, width int) string {
 	return s
 }
 
-// oneLine reads the alert to explain: the first line of standard input or of a file, or line N of FILE:N.
-func oneLine(stdin io.Reader, args []string) ([]byte, error) {
-	r, from, want := stdin, "standard input", 1
+// oneLine reads the alert to explain: the first line of standard input or of a file, plain or .gz, or line N of FILE:N.
+func oneLine(ctx context.Context, stdin io.Reader, args []string) ([]byte, error) {
+	name, from, want := "-", "standard input", 1
 	if len(args) == 1 && args[0] != "-" {
-		name := args[0]
+		name = args[0]
 		if file, n, ok := cutLineNumber(name); ok {
 			name, want = file, n
 		}
-		f, err := openInput(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close() //nolint:errcheck // only read
-		r, from = f, name
+		from = name
 	}
-	in := bufio.NewReaderSize(r, 1<<16)
+	lines := newFileLines([]string{name}, stdin)
 	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
-		if n == want && len(bytes.TrimSpace(line)) > 0 {
-			return bytes.TrimRight(line, "\r\n"), nil
-		}
-		if err != nil {
+		l, err := lines.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF) || err == nil && n == want && l.Reject == "blank":
 			return nil, fail(exitNoInput, "give one alert on standard input or FILE:LINE; lines count from 1", fmt.Errorf("%s has no alert in line %d", from, want))
+		case err != nil:
+			return nil, err
+		case n == want && l.Reject != "":
+			return nil, fail(exitData, "the daemon would keep its place in rejects/", fmt.Errorf("line %d of %s: %s, %d bytes", want, from, l.Reject, l.Size))
+		case n == want:
+			return bytes.Clone(l.Data), nil
 		}
 	}
 }
