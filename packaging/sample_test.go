@@ -87,3 +87,35 @@ func TestManualOffersWhatIsTaken(t *testing.T) {
 		}
 	}
 }
+
+// Who has only the package follows no link into nothing: a page that a packaged page or a message of the program names is
+// packaged too, in both formats.
+func TestPackagedPagesAreComplete(t *testing.T) {
+	contents, stage := read(t, "nfpm.yaml"), read(t, "build.sh")
+	packaged := make(map[string]bool)
+	for _, page := range regexp.MustCompile(`src: ([A-Z]+\.md)`).FindAllStringSubmatch(contents, -1) {
+		packaged[page[1]] = true
+	}
+	wanted := map[string]string{"OPERATIONS.md": "wazuh-security-lake(5)"}
+	for page := range packaged {
+		for _, link := range regexp.MustCompile(`\]\(([A-Z]+\.md)`).FindAllStringSubmatch(read(t, "../docs/"+page), -1) {
+			wanted[link[1]] = page
+		}
+	}
+	for _, dir := range []string{"../cmd/wazuh-security-lake", "../doctor", "../setup"} {
+		sources, err := filepath.Glob(dir + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range sources {
+			for _, named := range regexp.MustCompile(`docs/([A-Z]+\.md)`).FindAllStringSubmatch(read(t, file), -1) {
+				wanted[named[1]] = file
+			}
+		}
+	}
+	for page, from := range wanted {
+		if strings.Count(contents, "src: "+page) != 2 || !strings.Contains(stage, "docs/"+page) {
+			t.Errorf("%s names %s, which is not in both packages", from, page)
+		}
+	}
+}
