@@ -119,3 +119,17 @@ func TestPackagedPagesAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// custom-security-lake is on nobody's PATH: a command in the guides names its place.
+func TestGuidesNameThePlaceOfTheProgram(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no pages", err)
+	}
+	bare := regexp.MustCompile("(?m)(^|[^/a-z])custom-security-lake --.*")
+	for _, page := range pages {
+		for _, line := range bare.FindAllString(read(t, page), -1) {
+			t.Errorf("%s: %q would be a command not found", page, line)
+		}
+	}
+}
