@@ -143,7 +143,7 @@ func (e *estimate) day(over time.Duration, sources int) *dayEstimate {
 	scale := func(n int64) int64 { return int64(float64(n)*float64(day)/float64(over) + 0.5) }
 	d := &dayEstimate{Alerts: scale(e.Read), Shipped: scale(e.Shipped), InBytes: scale(e.InBytes), OutBytes: scale(e.OutBytes), Objects: max(1, scale(e.Objects))}
 	d.Puts = d.Objects
-	d.AssumeRole = 24 * int64(sources) // credentials of a role last for an hour
+	d.AssumeRole = 26 * int64(sources) // a session lasts an hour and is renewed up to five minutes before its end
 	d.Scan = d.OutBytes
 	d.Month = 30 * d.OutBytes
 	return d
