@@ -388,6 +388,39 @@ func TestSmallCommands(t *testing.T) {
 	}
 }
 
+// A table of the help stays one in its manual page, and a command stays on its line.
+func TestManualKeepsTables(t *testing.T) {
+	dir := t.TempDir()
+	if r := command(t, "", "man", dir); r.code != 0 {
+		t.Fatalf("exit %d: %s", r.code, r.err)
+	}
+	for page, line := range map[string]string{
+		"wazuh-security-lake.8":          "Run it:   wazuh-security-lake run",
+		"wazuh-security-lake-run.8":      "          SIGUSR1          seal and ship",
+		"wazuh-security-lake-backfill.8": "  --gaps                              what the ledger records",
+		"wazuh-security-lake-setup.8":    "  wazuh-security-lake setup --set",
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		literal := false
+		found := false
+		for text := range strings.Lines(strings.ReplaceAll(string(data), `\-`, "-")) {
+			switch {
+			case strings.HasPrefix(text, ".nf"), strings.HasPrefix(text, ".EX"):
+				literal = true
+			case strings.HasPrefix(text, ".fi"), strings.HasPrefix(text, ".EE"):
+				literal = false
+			}
+			found = found || literal && strings.HasPrefix(text, line)
+		}
+		if !found {
+			t.Errorf("%s has no literal line %q:\n%s", page, line, data)
+		}
+	}
+}
+
 // The demo is the README's first command: twice, the second time over the first one's directory.
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
