@@ -122,7 +122,7 @@ func TestValidate(t *testing.T) {
 		"relative file destination": {
 			map[string]string{"lake.destination": "file://lake", "copy.ocsf_json": "s3://bucket/a/../b"},
 			[]string{
-				`lake.destination: ` + absolute + `, got "lake"`,
+				`lake.destination: must be s3://BUCKET or file:///DIRECTORY, got "file://lake"; an absolute directory has three slashes before it: file:///lake`,
 				`copy.ocsf_json: must be s3://BUCKET[/PREFIX], got "s3://bucket/a/../b"`,
 			},
 		},
