@@ -133,3 +133,20 @@ func TestGuidesNameThePlaceOfTheProgram(t *testing.T) {
 		}
 	}
 }
+
+// The table of the README has every section's keys; those of sources and filter stand in one row each.
+func TestReadmeNamesEveryKey(t *testing.T) {
+	page := read(t, "../README.md")
+	_, table, _ := strings.Cut(page, "| key | default | meaning |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	loaded, err := config.Load("config.yaml", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range loaded.Origins {
+		leaf := path[strings.LastIndexByte(path, '.')+1:]
+		if !regexp.MustCompile("[`.]" + regexp.QuoteMeta(leaf) + "`").MatchString(table) {
+			t.Errorf("README.md does not name %s", path)
+		}
+	}
+}
