@@ -36,7 +36,48 @@ func Load(path string, environ []string, flags map[string]string) (*Loaded, erro
 	return load(path, DefaultPath, environ, flags)
 }
 
+// Check is Load and Validate in one, for whoever mends a file: the error of a configuration that can be read as YAML holds
+// the faults of both, what is misspelled and what breaks a rule.
+func Check(path string, environ []string, flags map[string]string) (*Loaded, error) {
+	l, found, err := layers(path, DefaultPath, environ, flags)
+	if err != nil {
+		return nil, err
+	}
+	understood := false
+	for _, o := range l.Origins {
+		understood = understood || o.Kind != FromDefault
+	}
+	if len(found) == 0 || understood { // else everything would be missing
+		unread := make(map[string]bool)
+		for _, f := range found {
+			unread[f.Path] = true
+		}
+		for _, f := range broken(l.Config, l.Origins) {
+			if !unread[f.Path] {
+				found.add(f)
+			}
+		}
+	}
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
 func load(path, fallback string, environ []string, flags map[string]string) (*Loaded, error) {
+	l, found, err := layers(path, fallback, environ, flags)
+	if err == nil {
+		err = found.err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// layers reads the file, the variables and the flags. The faults are what could not be taken from them; the rest is in
+// Loaded.
+func layers(path, fallback string, environ []string, flags map[string]string) (*Loaded, faults, error) {
 	env := newEnvironment(environ)
 	explicit := path != ""
 	if !explicit {
@@ -50,7 +91,7 @@ func load(path, fallback string, environ []string, flags map[string]string) (*Lo
 		path, err = "", nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
 
 	l := &Loaded{Config: Default(), File: path, Origins: make(map[string]Origin)}
@@ -60,9 +101,6 @@ func load(path, fallback string, environ []string, flags map[string]string) (*Lo
 	lambda := l.applyLambda(env, &found)
 	l.applyEnvironment(env, &found)
 	l.applyFlags(flags, &found)
-	if err := found.err(); err != nil {
-		return nil, err
-	}
 
 	walkLeaves(reflect.ValueOf(&l.Config).Elem(), "", func(path string, _ reflect.Value) {
 		if _, ok := l.Origins[path]; !ok {
@@ -77,7 +115,7 @@ func load(path, fallback string, environ []string, flags map[string]string) (*Lo
 	if mode.Perm()&0o022 != 0 {
 		l.Notices = append(l.Notices, fmt.Sprintf("%s may be written by others than its owner (mode %04o)", path, mode.Perm()))
 	}
-	return l, nil
+	return l, found, nil
 }
 
 // readFile reads at most one byte more than decode accepts. It refuses what is no regular file: a FIFO would block.

@@ -320,6 +320,31 @@ func TestLoadNoticesWritableFile(t *testing.T) {
 	}
 }
 
+// Check names what is misspelled and what breaks a rule together, but does not call everything missing of a file it could
+// not read, nor a value that it has named already.
+func TestCheckNamesAllFaults(t *testing.T) {
+	for text, want := range map[string][]string{
+		"lake:\n  destnation: s3://x\n  region: Mars\n  account_id: [1]\nfilter: {level: 99}\n": {"lake.destnation", "lake.region", "lake.account_id", "filter.level", "lake.destination"},
+		"lake: [\n":           {"cannot be read as YAML"},
+		"laek: {region: x}\n": {"laek: unknown key"},
+		"":                    {"lake.destination", "lake.region", "lake.account_id"},
+	} {
+		_, err := Check(writeFile(t, text), nil, nil)
+		if err == nil {
+			t.Errorf("%q is valid", text)
+			continue
+		}
+		if got := strings.Count(err.Error(), "\n") + 1; got != len(want) {
+			t.Errorf("%q: %d faults, want %d:\n%v", text, got, len(want), err)
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%q: no %q in:\n%v", text, w, err)
+			}
+		}
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(minimal), "us-east-1")
 	f.Add([]byte("sources:\n  - name: a\n    match: {rule_id: [1, 2], level: 3}\n  - name: b\n"), "x")

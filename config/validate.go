@@ -23,7 +23,10 @@ func (l *Loaded) Validate() error {
 	return validate(l.Config, l.Origins)
 }
 
-func validate(cfg Config, origins map[string]Origin) error {
+func validate(cfg Config, origins map[string]Origin) error { return broken(cfg, origins).err() }
+
+// broken are the rules that cfg breaks.
+func broken(cfg Config, origins map[string]Origin) faults {
 	c := &checker{cfg: cfg, origins: origins}
 	c.input()
 	c.match("filter", cfg.Filter.Match)
@@ -40,7 +43,7 @@ func validate(cfg Config, origins map[string]Origin) error {
 	}
 	c.log()
 	c.metrics()
-	return c.faults.err()
+	return c.faults
 }
 
 var (

@@ -65,6 +65,8 @@ func (c *checker) destination() {
 			}
 			c.fault(at, "must be s3://BUCKET with a valid bucket name and nothing behind it", got, remedy)
 		}
+	case scheme == "file" && !strings.HasPrefix(rest, "/"):
+		c.fault(at, "must be s3://BUCKET or file:///DIRECTORY", got, "an absolute directory has three slashes before it: file:///"+rest)
 	case scheme == "file":
 		if c.absolute(at, rest) && c.internal(rest) {
 			c.fault(at, "must not lie inside the spool's own directories", got, "")

@@ -122,7 +122,7 @@ func TestValidate(t *testing.T) {
 		"relative file destination": {
 			map[string]string{"lake.destination": "file://lake", "copy.ocsf_json": "s3://bucket/a/../b"},
 			[]string{
-				`lake.destination: ` + absolute + `, got "lake"`,
+				`lake.destination: must be s3://BUCKET or file:///DIRECTORY, got "file://lake"; an absolute directory has three slashes before it: file:///lake`,
 				`copy.ocsf_json: must be s3://BUCKET[/PREFIX], got "s3://bucket/a/../b"`,
 			},
 		},
@@ -303,6 +303,7 @@ func TestWarnings(t *testing.T) {
 	}{
 		"none":                   {nil, nil},
 		"integration":            {map[string]string{"input.mode": "integration"}, []string{"input.mode: integratord gives an alert once"}},
+		"text log":               {map[string]string{"input.path": "/var/ossec/logs/alerts/alerts.log"}, []string{"input.path: alerts.log is text"}},
 		"interval":               {map[string]string{"batch.interval": "1m"}, []string{"batch.interval: Security Lake asks for at least 5 minutes"}},
 		"interval into a file":   {map[string]string{"batch.interval": "1m", "lake.destination": "file:///lake"}, nil},
 		"large objects":          {map[string]string{"batch.max_object_size": "512MiB", "batch.interval": "1m"}, []string{"batch.max_object_size: Security Lake recommends"}},

@@ -15,6 +15,9 @@ func Warnings(cfg Config) []string {
 	if cfg.Input.Mode == ModeIntegration {
 		warn("input.mode: integratord gives an alert once, without retry, and none above 64 KiB or written while it was down; tail loses nothing")
 	}
+	if strings.HasSuffix(cfg.Input.Path, ".log") {
+		warn("input.path: alerts.log is text, every line of it would be rejected; Wazuh writes the same alerts as JSON into alerts.json, got %s", cfg.Input.Path)
+	}
 	b := cfg.Batch
 	if b.Interval < 5*Minute && b.MaxObjectSize <= 256*MiB && !strings.HasPrefix(cfg.Lake.Destination, "file:") {
 		warn("batch.interval: Security Lake asks for at least 5 minutes between objects of up to 256 MB, got %s", b.Interval)

@@ -169,6 +169,24 @@ func TestMissingAlerts(t *testing.T) {
 	}
 }
 
+// The lake as a directory: the remedy makes it the service's, and gives nothing to group wazuh.
+func TestDirectoryOfALake(t *testing.T) {
+	id := stranger(t)
+	root := filepath.Join(filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(manager(t).Path)))), "srv")
+	if err := os.MkdirAll(root+"/closed/lake", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(root+"/closed", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{root + "/lake": "install -d -o stranger " + root + "/lake", root + "/closed/lake": "choose a directory"} {
+		r := checkDirectory(dir, id)(t.Context())
+		if r.Fault != Permission || len(r.Remedy) != 1 || !strings.HasPrefix(r.Remedy[0], want) {
+			t.Errorf("%s: %+v", dir, r)
+		}
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for in, want := range map[string]string{"/var/ossec": "/var/ossec", "/a b": "'/a b'", "/it's;rm": `'/it'\''s;rm'`} {
 		if got := quote(in); got != want {

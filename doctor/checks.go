@@ -211,7 +211,12 @@ func checkDirectory(dir string, id Identity) func(context.Context) Result {
 			return skipped("%v", err)
 		case found != nil:
 			r := refused(id, *found)
-			r.Remedy = append(r.Remedy, "install -d -o "+id.Name+" "+quote(dir))
+			if r.Fault == Permission { // not for group wazuh: that may read the alerts, not change the lake
+				r.Remedy = []string{"install -d -o " + id.Name + " " + quote(dir)}
+				if found.path != at {
+					r.Remedy = []string{"choose a directory in lake.destination that " + id.Name + " can reach"}
+				}
+			}
 			return r
 		}
 		if info, err := os.Stat(at); err == nil && !info.IsDir() {

@@ -218,7 +218,7 @@ func TestState(t *testing.T) {
 	c := config.Default()
 	c.Spool.Dir = filepath.Join(t.TempDir(), "state")
 	judge(t, checkState(c)(t.Context()), Skip, "", "not been started")
-	judge(t, checkDaemon(c)(t.Context()), Skip, "")
+	judge(t, checkDaemon(c)(t.Context()), Skip, "", "not been started")
 	class, err := ocsf.ClassByName(config.SecurityFinding, "1.1.0")
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -25,6 +27,9 @@ const (
 func checkDaemon(c config.Config) func(context.Context) Result {
 	return func(context.Context) Result {
 		st, err := spool.Read(c.Spool.Dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return skipped("it has not been started yet")
+		}
 		if err != nil {
 			return skipped("nothing is known about it: %v", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"wazuh-security-lake/ossec-integration/inbox"
@@ -72,11 +73,16 @@ func (p *program) run() int {
 	}
 	var fault *failure
 	switch {
-	case len(p.args) == 0 || p.args[0] == "--help" || p.args[0] == "-h":
+	case len(p.args) == 0:
 		fmt.Fprint(p.stderr, usage)
 		return exitUsage
+	case p.args[0] == "--help" || p.args[0] == "-h":
+		fmt.Fprint(p.stdout, usage)
+		return exitOK
 	case p.args[0] == "--install" || p.args[0] == "--remove" || p.args[0] == "--test":
 		fault = p.manage()
+	case strings.HasPrefix(p.args[0], "-"): // a person's, integratord begins with the file
+		fault = &failure{exitUsage, fmt.Errorf("%s is not known", p.args[0]), "see --help"}
 	default:
 		// What integratord says is not for a terminal: failures go to the journal, too.
 		if fault = p.deliver(); fault != nil {

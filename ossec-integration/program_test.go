@@ -121,6 +121,18 @@ func content(t testing.TB, b *inbox.Inbox) string {
 	return all.String()
 }
 
+// What a person types: help is an answer, a mistyped option is named, whether there is an inbox or not.
+func TestOptionsOfAPerson(t *testing.T) {
+	for arg, want := range map[string]struct {
+		code int
+		says string
+	}{"--help": {exitOK, "usage: "}, "-h": {exitOK, "--install"}, "--instal": {exitUsage, "--instal is not known"}, "-x": {exitUsage, "--help"}} {
+		if code, out := call(t, filepath.Join(t.TempDir(), "nowhere"), arg); code != want.code || !strings.Contains(out, want.says) {
+			t.Errorf("%s: exit %d, want %d and %q: %s", arg, code, want.code, want.says, out)
+		}
+	}
+}
+
 func TestBinaryIsSmall(t *testing.T) {
 	info, err := os.Stat(built)
 	if err != nil {

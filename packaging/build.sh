@@ -30,7 +30,8 @@ compile() { # GOARCH FILE PACKAGE LDFLAGS
 
 common=$stage/common
 mkdir -p "$common/man"
-cp -R packaging/systemd packaging/monitoring packaging/deb packaging/rpm packaging/config.yaml packaging/copyright packaging/lintian-overrides docs/OPERATIONS.md docs/AWS.md "$common"
+cp -R packaging/systemd packaging/monitoring packaging/deb packaging/rpm packaging/config.yaml packaging/copyright packaging/lintian-overrides "$common"
+cp docs/OPERATIONS.md docs/AWS.md docs/DURABILITY.md docs/INTEGRATION.md docs/MIGRATION.md docs/OCSF.md "$common"
 sed -e "s/@VERSION@/$VERSION/" -e "s/@MAINTAINER@/$MAINTAINER/" -e "s/@DATE@/$(date -u -R -d "@$SOURCE_DATE_EPOCH")/" packaging/changelog.in >"$common/changelog"
 host=$(go env GOHOSTARCH)
 compile "$host" "$stage/native" ./cmd/wazuh-security-lake "-X main.version=$VERSION"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"text/tabwriter"
@@ -40,6 +41,9 @@ Exit codes: 0 everything agrees; 65 something differs, each with file and bytes;
 inbox (integration mode), whose bytes nothing connects with Wazuh's files.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dayText == "" {
+				return fail(exitUsage, "see audit --help", errors.New("name the day: --day YYYY-MM-DD"))
+			}
 			day, err := time.Parse(time.DateOnly, dayText)
 			if err != nil {
 				return fail(exitUsage, "give the day in Wazuh's file name", fmt.Errorf("--day %q: want YYYY-MM-DD", dayText))
@@ -56,13 +60,15 @@ inbox (integration mode), whose bytes nothing connects with Wazuh's files.`,
 	cmd.Flags().StringVar(&dayText, "day", "", "the day, YYYY-MM-DD (required)")
 	cmd.Flags().BoolVar(&store, "s3", false, "look for the objects at their destination too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	_ = cmd.MarkFlagRequired("day") // fails only for a flag that does not exist
 	return cmd
 }
 
 func runAudit(ctx context.Context, std stdio, c config.Config, day time.Time, store, asJSON bool) error {
 	k, err := backfill.Load(c.Spool.Dir)
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return stateFault(c.Spool.Dir, err)
+		}
 		return err
 	}
 	if len(k.Histories) == 0 {

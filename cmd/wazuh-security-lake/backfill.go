@@ -109,6 +109,12 @@ func prepareBackfill(g *global, f backfillFlags, files []string) (*backfillJob, 
 	if f.workers < 1 || f.workers > maxWorkers {
 		return nil, usage(fmt.Errorf("--workers %d: want 1 to %d", f.workers, maxWorkers))
 	}
+	var rate config.Size
+	if f.maxRate != "" {
+		if err := rate.UnmarshalText([]byte(f.maxRate)); err != nil {
+			return nil, usage(fmt.Errorf("--max-rate %q: %w", f.maxRate, err))
+		}
+	}
 	loaded, err := g.load()
 	if err != nil {
 		return nil, err
@@ -116,11 +122,7 @@ func prepareBackfill(g *global, f backfillFlags, files []string) (*backfillJob, 
 	b.cfg = loaded.Config
 	b.rate = b.cfg.Upload.MaxRate.Bytes()
 	if f.maxRate != "" {
-		var size config.Size
-		if err := size.UnmarshalText([]byte(f.maxRate)); err != nil {
-			return nil, usage(fmt.Errorf("--max-rate: %w", err))
-		}
-		b.rate = size.Bytes()
+		b.rate = rate.Bytes()
 	}
 	return b, nil
 }
@@ -187,7 +189,11 @@ func (b *backfillJob) makePlan() (*backfill.Known, backfill.Plan, error) {
 		}
 	}
 	if len(files) == 0 {
-		return nil, backfill.Plan{}, fail(exitNoInput, "see input.dated_dir, or name other files", errors.New("there are no alert files to read"))
+		where, remedy := "in the files and directories named", "alert files end in .json, .ndjson or .txt, each also with .gz"
+		if len(b.files) == 0 {
+			where, remedy = "of these days in "+b.cfg.Input.DatedDir, "see input.dated_dir, or name other files"
+		}
+		return nil, backfill.Plan{}, fail(exitNoInput, remedy, errors.New("there are no alert files "+where))
 	}
 	return k, backfill.Range(k, owner, files), nil
 }

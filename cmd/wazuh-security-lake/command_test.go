@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -245,6 +246,54 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// The line names the file and the line that was asked for.
+func TestExplainNamesTheLine(t *testing.T) {
+	for _, arg := range []string{"demo/alerts.ndjson:99", "demo/alerts.ndjson:0"} {
+		file, line, _ := strings.Cut(arg, ":")
+		if r := command(t, "", "explain", arg); r.code != exitNoInput || !strings.Contains(r.err, file+" has no alert in line "+line) {
+			t.Errorf("%s: exit %d: %s", arg, r.code, r.err)
+		}
+	}
+}
+
+// A line of an archive is explained like one of a plain file; an archive that is cut off is bad data.
+func TestArchives(t *testing.T) {
+	plain, err := os.ReadFile("demo/alerts.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, cut := filepath.Join(t.TempDir(), "a.json.gz"), filepath.Join(t.TempDir(), "cut.json.gz")
+	for name, data := range map[string][]byte{whole: packed.Bytes(), cut: packed.Bytes()[:packed.Len()/2]} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, want := command(t, "", "explain", "--json", whole+":3"), command(t, "", "explain", "--json", "demo/alerts.ndjson:3")
+	if got.code != 0 || got.out != want.out {
+		t.Errorf("explain of an archive: exit %d: %s%s", got.code, got.out, got.err)
+	}
+	if r := command(t, "", "convert", "-o", t.TempDir(), cut); r.code != exitData || !strings.Contains(r.err, "gzip -t") {
+		t.Errorf("convert of a cut archive: exit %d: %s", r.code, r.err)
+	}
+	if r := command(t, "{\n  \"id\": 1\n}\n", "explain"); r.code != exitData || !strings.Contains(r.err, "jq -c") {
+		t.Errorf("explain of an alert in several lines: exit %d: %s", r.code, r.err)
+	}
+}
+
+func TestEstimateOfNothing(t *testing.T) {
+	if r := command(t, "no alert\n", "convert", "--estimate", "-"); r.code != 0 || strings.Contains(r.out, "0001-01-01") {
+		t.Errorf("exit %d: %s%s", r.code, r.out, r.err)
+	}
+}
+
 func TestCheckConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	text := `
@@ -262,6 +311,13 @@ sources: [{name: wazuh, class: detection_finding}]
 	if r.code != exitConfig || !strings.Contains(r.err, "lake.region") || !strings.Contains(r.err, "sources[0].class") {
 		t.Errorf("exit %d, want both faults at once:\n%s", r.code, r.err)
 	}
+	// What cannot be read at all does not hide what breaks a rule; what was misspelled is not missing as well.
+	r = command(t, "", "check-config", "-c", file, "--set", "lake.region=Mars", "--set", "lake.regoin=x", "--set", "batch.interval=5")
+	for _, want := range []string{"lake.regoin", "lake.region", "batch.interval"} {
+		if r.code != exitConfig || strings.Count(r.err, "flag "+want+":") != 1 {
+			t.Errorf("exit %d, want %s once:\n%s", r.code, want, r.err)
+		}
+	}
 }
 
 func TestUsageErrors(t *testing.T) {
@@ -269,20 +325,51 @@ func TestUsageErrors(t *testing.T) {
 		args []string
 		code int
 	}{
-		"no command":      {nil, exitUsage},
-		"unknown flag":    {[]string{"run", "--nope"}, exitUsage},
-		"missing file":    {[]string{"inspect", "nowhere.parquet"}, exitNoInput},
-		"no Parquet":      {[]string{"inspect", "testdata/documented.ndjson"}, exitData},
-		"missing config":  {[]string{"run", "-c", "nowhere.yaml"}, exitNoInput},
-		"unknown class":   {[]string{"schema", "--class", "poem"}, exitUsage},
-		"no state":        {[]string{"status", "--set", "spool.dir=/nonexistent/state"}, exitNoInput},
-		"foreign demodir": {[]string{"demo", "--dir", "testdata"}, exitCantCreate},
+		"no command":              {nil, exitUsage},
+		"unknown flag":            {[]string{"run", "--nope"}, exitUsage},
+		"missing file":            {[]string{"inspect", "nowhere.parquet"}, exitNoInput},
+		"no Parquet":              {[]string{"inspect", "testdata/documented.ndjson"}, exitData},
+		"missing config":          {[]string{"run", "-c", "nowhere.yaml"}, exitNoInput},
+		"unknown class":           {[]string{"schema", "--class", "poem"}, exitUsage},
+		"no state":                {[]string{"status", "--set", "spool.dir=/nonexistent/state"}, exitNoInput},
+		"foreign demodir":         {[]string{"demo", "--dir", "testdata"}, exitCantCreate},
+		"directory to convert":    {[]string{"convert", "-o", "lake", "testdata"}, exitNoInput},
+		"directory to inspect":    {[]string{"inspect", "testdata"}, exitNoInput},
+		"directory to validate":   {[]string{"validate", "testdata"}, exitNoInput},
+		"directory to explain":    {[]string{"explain", "testdata"}, exitNoInput},
+		"class to explain":        {[]string{"explain", "--class", "poem", "demo/alerts.ndjson:1"}, exitUsage},
+		"version to explain":      {[]string{"explain", "--ocsf-version", "9", "demo/alerts.ndjson:1"}, exitUsage},
+		"raw data to explain":     {[]string{"explain", "--raw-data", "all", "demo/alerts.ndjson:1"}, exitUsage},
+		"no such line":            {[]string{"explain", "demo/alerts.ndjson:99"}, exitNoInput},
+		"line 0":                  {[]string{"explain", "demo/alerts.ndjson:0"}, exitNoInput},
+		"rate without unit":       {[]string{"backfill", "--gaps", "--max-rate", "2M"}, exitUsage},
+		"unknown document":        {[]string{"setup", "--print", "poem"}, exitUsage},
+		"unknown class to set up": {[]string{"setup", "--class", "poem"}, exitUsage},
+		"unknown command":         {[]string{"bogus"}, exitUsage},
+		"no day":                  {[]string{"audit"}, exitUsage},
+		"no files":                {[]string{"convert", "-o", "lake"}, exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if r := command(t, "", tt.args...); r.code != tt.code || r.err == "" {
 				t.Errorf("exit %d, want %d: %s", r.code, tt.code, r.err)
 			}
 		})
+	}
+}
+
+// A usage error says what to write instead.
+func TestUsageErrorsNameTheRemedy(t *testing.T) {
+	for want, args := range map[string][]string{
+		"did you mean status?":                       {"statsu"},
+		"did you mean list?":                         {"spool", "lst"},
+		`run takes no arguments, got "extra"`:        {"run", "extra"},
+		"wazuh-security-lake convert -o DIR FILE...": {"convert", "-o", "lake"},
+		"2M":               {"backfill", "--gaps", "--max-rate", "2M"},
+		"--day YYYY-MM-DD": {"audit"},
+	} {
+		if r := command(t, "", args...); r.code != exitUsage || !strings.Contains(r.err, want) || !strings.Contains(r.err, "--help") {
+			t.Errorf("%v: exit %d, no %q in: %s", args, r.code, want, r.err)
+		}
 	}
 }
 
@@ -297,6 +384,39 @@ func TestSmallCommands(t *testing.T) {
 	} {
 		if r := command(t, "", args...); r.code != 0 || !strings.Contains(r.out, want) {
 			t.Errorf("%v: exit %d, no %q in:\n%s%s", args, r.code, want, r.out, r.err)
+		}
+	}
+}
+
+// A table of the help stays one in its manual page, and a command stays on its line.
+func TestManualKeepsTables(t *testing.T) {
+	dir := t.TempDir()
+	if r := command(t, "", "man", dir); r.code != 0 {
+		t.Fatalf("exit %d: %s", r.code, r.err)
+	}
+	for page, line := range map[string]string{
+		"wazuh-security-lake.8":          "Run it:   wazuh-security-lake run",
+		"wazuh-security-lake-run.8":      "          SIGUSR1          seal and ship",
+		"wazuh-security-lake-backfill.8": "  --gaps                              what the ledger records",
+		"wazuh-security-lake-setup.8":    "  wazuh-security-lake setup --set",
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		literal := false
+		found := false
+		for text := range strings.Lines(strings.ReplaceAll(string(data), `\-`, "-")) {
+			switch {
+			case strings.HasPrefix(text, ".nf"), strings.HasPrefix(text, ".EX"):
+				literal = true
+			case strings.HasPrefix(text, ".fi"), strings.HasPrefix(text, ".EE"):
+				literal = false
+			}
+			found = found || literal && strings.HasPrefix(text, line)
+		}
+		if !found {
+			t.Errorf("%s has no literal line %q:\n%s", page, line, data)
 		}
 	}
 }

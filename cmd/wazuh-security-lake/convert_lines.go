@@ -70,7 +70,7 @@ func (f *fileLines) Next(context.Context) (tailer.Line, error) {
 		}
 		f.close = nil
 		if !errors.Is(err, io.EOF) {
-			return tailer.Line{}, fmt.Errorf("read %s at byte %d: %w", f.name, f.offset, err)
+			return tailer.Line{}, damagedInput(f.name, fmt.Errorf("read %s at byte %d: %w", f.name, f.offset, err))
 		}
 	}
 }
@@ -81,15 +81,39 @@ func (f *fileLines) open(name string) error {
 		f.close = func() error { return nil }
 		return f.decompressed(f.stdin)
 	}
-	file, err := os.Open(name)
+	file, err := openInput(name)
 	if err != nil {
 		return err
 	}
 	f.close = file.Close
 	if err := f.decompressed(file); err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
+		return damagedInput(name, fmt.Errorf("read %s: %w", name, err))
 	}
 	return nil
+}
+
+// damagedInput tells an archive that is cut off or damaged from a disk that fails.
+func damagedInput(name string, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
+		return fail(exitData, "gzip -t "+name+"; restore it, or take what can be read: zcat "+name+" | wazuh-security-lake ... -", err)
+	}
+	return err
+}
+
+// openInput opens a file that a command is to read; a directory is no such file.
+func openInput(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		_ = f.Close() // nothing was read
+		if err == nil {
+			err = fail(exitNoInput, "name the files in it", fmt.Errorf("%s is a directory", name))
+		}
+		return nil, err
+	}
+	return f, nil
 }
 
 // decompressed looks at the first bytes rather than the name: stdin has none.

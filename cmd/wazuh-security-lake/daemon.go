@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -131,6 +132,35 @@ func spoolFault(dir string, err error) error {
 		return fail(exitNoPerm, "the directory must belong to the daemon's user: chown -R wazuh-security-lake: "+dir, err)
 	}
 	return fail(exitCantCreate, "check that "+dir+" exists, is writable and has free space", err)
+}
+
+// toolFault is spoolFault for a command beside the daemon: it does not want a spool of its own, and the directory belongs to
+// whom it should.
+func toolFault(dir string, err error) error {
+	if locked, ok := errors.AsType[*spool.LockedError](err); ok {
+		return fail(exitTempFail, fmt.Sprintf("stop the service first: systemctl stop wazuh-security-lake (or what runs as pid %d)", locked.Holder), err)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return fail(exitNoPerm, "run it as root, or as the service's user: runuser -u wazuh-security-lake -- wazuh-security-lake ...", err)
+	}
+	return spoolFault(dir, err)
+}
+
+// readState reads a state directory that is expected to be there.
+func readState(dir string) (spool.State, error) {
+	st, err := spool.Read(dir)
+	return st, stateFault(dir, err)
+}
+
+// stateFault gives an error from reading a state directory its exit code and remedy.
+func stateFault(dir string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fail(exitNoInput, "start the service once, or name its configuration with --config", fmt.Errorf("no state in %s", dir))
+	case errors.Is(err, fs.ErrPermission):
+		return fail(exitNoPerm, "run it as root or as a member of group wazuh (of wazuh-security-lake too, where the file system has no ACLs)", err)
+	}
+	return err
 }
 
 // generation is everything that depends on the configuration.

@@ -104,11 +104,10 @@ func runDoctor(ctx context.Context, g *global, f doctorFlags) error {
 // doctorOptions reads the configuration; one that is not valid is doctor's first finding, not its end.
 func doctorOptions(g *global, f doctorFlags) (doctor.Options, error) {
 	opt := doctor.Options{Config: config.Default(), Lake: f.lake, Environ: os.Environ()}
-	loaded, err := g.read()
-	if err == nil {
+	if loaded, err := g.read(); err == nil {
 		opt.Config, opt.File = loaded.Config, loaded.File
-		_, err = g.load()
 	}
+	_, err := g.load() // names all that read does, and more
 	if exitCode(err) == exitUsage && err != nil {
 		return opt, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"syscall"
 	"time"
@@ -43,6 +44,8 @@ done. Killed at any moment nothing is lost or shipped twice.`,
 			switch {
 			case errors.Is(err, errNoDaemon):
 				return drainSpool(ctx, g, loaded.Config)
+			case errors.Is(err, fs.ErrPermission):
+				return toolFault(loaded.Config.Spool.Dir, err)
 			case err != nil:
 				return err
 			}
@@ -95,12 +98,12 @@ func waitingObjects(st spool.State) int {
 // drainSpool ships what is in the spool of a stopped daemon.
 func drainSpool(ctx context.Context, g *global, c config.Config) error {
 	log := slog.New(slog.NewTextHandler(g.std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if _, err := spool.Read(c.Spool.Dir); err != nil {
+	if _, err := readState(c.Spool.Dir); err != nil {
 		return err
 	}
 	s, err := spool.Open(c.Spool.Dir, spool.Options{Log: log, Crash: crashPoint})
 	if err != nil {
-		return spoolFault(c.Spool.Dir, err)
+		return toolFault(c.Spool.Dir, err)
 	}
 	err = drainOpen(ctx, g, c, s, log)
 	return errors.Join(err, s.Close())

@@ -143,7 +143,7 @@ func (e *estimate) day(over time.Duration, sources int) *dayEstimate {
 	scale := func(n int64) int64 { return int64(float64(n)*float64(day)/float64(over) + 0.5) }
 	d := &dayEstimate{Alerts: scale(e.Read), Shipped: scale(e.Shipped), InBytes: scale(e.InBytes), OutBytes: scale(e.OutBytes), Objects: max(1, scale(e.Objects))}
 	d.Puts = d.Objects
-	d.AssumeRole = 24 * int64(sources) // credentials of a role last for an hour
+	d.AssumeRole = 26 * int64(sources) // a session lasts an hour and is renewed up to five minutes before its end
 	d.Scan = d.OutBytes
 	d.Month = 30 * d.OutBytes
 	return d
@@ -153,7 +153,9 @@ func (e *estimate) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "configuration\t%s\n", e.Configuration)
 	fmt.Fprintf(t, "alerts\tread %d = shipped %d + filtered %d + rejected %d\n", e.Read, e.Shipped, e.Filtered, e.Rejected)
-	fmt.Fprintf(t, "time\t%s to %s, %.2f days\n", e.First.UTC().Format(time.DateTime), e.Last.UTC().Format(time.DateTime), e.Days)
+	if !e.First.IsZero() { // no line with a time
+		fmt.Fprintf(t, "time\t%s to %s, %.2f days\n", e.First.UTC().Format(time.DateTime), e.Last.UTC().Format(time.DateTime), e.Days)
+	}
 	fmt.Fprintf(t, "bytes\t%s of JSON, %s of Parquet\n", size(e.InBytes), size(e.OutBytes))
 	for _, s := range e.BySource {
 		fmt.Fprintf(t, "source %s\t%d rows, %s in %d objects\n", s.Source, s.Rows, size(s.Bytes), s.Objects)

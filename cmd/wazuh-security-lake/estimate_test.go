@@ -52,6 +52,9 @@ filter: {level: 5}
 	if e.Objects < 22 || e.Objects > 26 || e.PerDay.Objects < 15 || e.PerDay.Objects > 18 || e.PerDay.Puts != e.PerDay.Objects {
 		t.Errorf("%d objects, %d a day, want about 24 and 16", e.Objects, e.PerDay.Objects)
 	}
+	if got := e.PerDay.AssumeRole; got != 2*26 { // what docs/AWS.md says for each source
+		t.Errorf("%d AssumeRole a day, want 52", got)
+	}
 	if got := e.PerDay.Alerts; got < 8600 || got > 8680 {
 		t.Errorf("%d alerts a day, want about 8640", got)
 	}

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -36,10 +36,13 @@ their content is in attributes, and which keys are not.`,
 			cfg := config.Default()
 			cfg.Sources = []config.Source{{Name: "wazuh", Class: class, OCSFVersion: version}}
 			cfg.OCSF.RawData = rawData
+			if err := explainable(cfg); err != nil {
+				return fail(exitUsage, "see explain --help", err)
+			}
 			if coverage != "" {
 				return printCoverage(cmd.Context(), g, cfg, coverage)
 			}
-			line, err := oneLine(g.std.in, args)
+			line, err := oneLine(cmd.Context(), g.std.in, args)
 			if err != nil {
 				return err
 			}
@@ -62,6 +65,17 @@ their content is in attributes, and which keys are not.`,
 	return cmd
 }
 
+// explainable checks what the flags say.
+func explainable(cfg config.Config) error {
+	if _, err := ocsf.ClassByName(cfg.Sources[0].Class, cfg.Sources[0].OCSFVersion); err != nil {
+		return err
+	}
+	if raw := []string{config.RawFullLog, config.RawAlert, config.RawNone}; !slices.Contains(raw, cfg.OCSF.RawData) {
+		return fmt.Errorf("--raw-data %q: want %s", cfg.OCSF.RawData, strings.Join(raw, ", "))
+	}
+	return nil
+}
+
 // mapLine maps one line with the first source of cfg.
 func mapLine(line []byte, cfg config.Config) (*ocsf.Event, *ocsf.Alert, error) {
 	class, err := ocsf.ClassByName(cfg.Sources[0].Class, cfg.Sources[0].OCSFVersion)
@@ -82,7 +96,7 @@ func explainLine(w io.Writer, line []byte, cfg config.Config, width int) error {
 	}
 	ev, alert, err := mapLine(line, cfg)
 	if err != nil {
-		return fail(exitData, "the daemon would write this line to rejects/ with this reason", err)
+		return fail(exitData, "the daemon would write this line to rejects/ with this reason; an alert is one line (jq -c . makes one of many)", err)
 	}
 	x := ocsf.Explain(alert, ev)
 	fmt.Fprintf(w, "family %s, class %s\n\n", x.Family, ev.Class)
@@ -129,29 +143,28 @@ func printable(s string, width int) string {
 	return s
 }
 
-// oneLine reads the alert to explain: the first line of standard input or of a file, or line N of FILE:N.
-func oneLine(stdin io.Reader, args []string) ([]byte, error) {
-	r, want := stdin, 1
+// oneLine reads the alert to explain: the first line of standard input or of a file, plain or .gz, or line N of FILE:N.
+func oneLine(ctx context.Context, stdin io.Reader, args []string) ([]byte, error) {
+	name, from, want := "-", "standard input", 1
 	if len(args) == 1 && args[0] != "-" {
-		name := args[0]
+		name = args[0]
 		if file, n, ok := cutLineNumber(name); ok {
 			name, want = file, n
 		}
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close() //nolint:errcheck // only read
-		r = f
+		from = name
 	}
-	in := bufio.NewReaderSize(r, 1<<16)
+	lines := newFileLines([]string{name}, stdin)
 	for n := 1; ; n++ {
-		line, err := in.ReadBytes('\n')
-		if n == want && len(bytes.TrimSpace(line)) > 0 {
-			return bytes.TrimRight(line, "\r\n"), nil
-		}
-		if err != nil {
-			return nil, fail(exitNoInput, "give one alert on standard input or FILE:LINE", fmt.Errorf("there is no line %d", want))
+		l, err := lines.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF) || err == nil && n == want && l.Reject == "blank":
+			return nil, fail(exitNoInput, "give one alert on standard input or FILE:LINE; lines count from 1", fmt.Errorf("%s has no alert in line %d", from, want))
+		case err != nil:
+			return nil, err
+		case n == want && l.Reject != "":
+			return nil, fail(exitData, "the daemon would keep its place in rejects/", fmt.Errorf("line %d of %s: %s, %d bytes", want, from, l.Reject, l.Size))
+		case n == want:
+			return bytes.Clone(l.Data), nil
 		}
 	}
 }
@@ -163,7 +176,7 @@ func cutLineNumber(name string) (file string, line int, ok bool) {
 		return "", 0, false
 	}
 	n, err := strconv.Atoi(name[i+1:])
-	if err != nil || n < 1 {
+	if err != nil {
 		return "", 0, false
 	}
 	if _, err := os.Stat(name); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"syscall"
 	"time"
 
@@ -31,6 +32,9 @@ or the daemon's user. What was sealed is shipped in any case, only nobody waited
 			h, err := findHolder(dir)
 			if errors.Is(err, errNoDaemon) {
 				return fail(exitUnavailable, "start it, or ship without it what is in the spool: wazuh-security-lake drain", err)
+			}
+			if errors.Is(err, fs.ErrPermission) {
+				return toolFault(dir, err)
 			}
 			if err != nil {
 				return err

@@ -98,7 +98,7 @@ func takeNumber(files []string, rows *string) []string {
 
 // withParquet opens a file and gives a reading error its exit code.
 func withParquet(name string, do func(f *os.File, size int64) error) error {
-	f, err := os.Open(name)
+	f, err := openInput(name)
 	if err != nil {
 		return err
 	}

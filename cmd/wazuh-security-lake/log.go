@@ -32,7 +32,10 @@ func newLogger(level slog.Leveler, format, file string, stderr io.Writer) (*slog
 		// One instance for the life of the process: lumberjack's Close leaves a goroutine behind.
 		w := &lumberjack.Logger{Filename: file, MaxSize: logFileMegabytes, MaxBackups: logFileBackups}
 		handler = teeHandler{handler, slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})}
-		release = func() { _ = w.Close() } // nothing to be done about a log that does not close
+		release = func() { _ = w.Close() }      // nothing to be done about a log that does not close
+		if _, err := w.Write(nil); err != nil { // opens it; what fails later than this nobody hears of
+			slog.New(handler).Warn("log.file cannot be written: lines go to the journal or stderr only", "err", err)
+		}
 	}
 	return slog.New(handler), release, nil
 }

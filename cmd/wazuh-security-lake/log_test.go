@@ -151,3 +151,23 @@ func TestNotify(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	newNotifier().ready("") // not under systemd: nothing happens
 }
+
+// A log file that cannot be written is said once, where it can be read; the daemon goes on.
+func TestLogFileThatCannotBeWritten(t *testing.T) {
+	inTheWay := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(inTheWay, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]int{filepath.Join(inTheWay, "service.log"): 1, filepath.Join(t.TempDir(), "service.log"): 0} {
+		var out bytes.Buffer
+		log, release, err := newLogger(slog.LevelInfo, "json", file, &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Info("started")
+		release()
+		if got := strings.Count(out.String(), "log.file cannot be written"); got != want || !strings.Contains(out.String(), "started") {
+			t.Errorf("%s: said %d times, want %d: %s", file, got, want, out.String())
+		}
+	}
+}

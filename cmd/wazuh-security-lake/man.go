@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
@@ -14,7 +16,30 @@ func newMan(g *global) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true // the same pages from the same source, whatever the day
+			keepTables(root)
 			return doc.GenManTree(root, &doc.GenManHeader{Section: "8", Source: "wazuh-security-lake"}, args[0])
 		},
+	}
+}
+
+// keepTables makes literal blocks of what help sets in columns or indents: filled like prose a table is no table any more,
+// and a command is broken at its hyphens.
+func keepTables(c *cobra.Command) {
+	var out []string
+	inside := false
+	for line := range strings.SplitSeq(c.Long, "\n") {
+		table := strings.HasPrefix(line, "  ") || strings.Contains(line, "  ")
+		if table != inside && line != "" {
+			out = append(out, "")
+			inside = table
+		}
+		if inside && line != "" {
+			line = "    " + line
+		}
+		out = append(out, line)
+	}
+	c.Long = strings.Join(out, "\n")
+	for _, sub := range c.Commands() {
+		keepTables(sub)
 	}
 }

@@ -32,7 +32,7 @@ func newPosition(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			st, err := spool.Read(c.Config.Spool.Dir)
+			st, err := readState(c.Config.Spool.Dir)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ same metadata.uid). Nothing is done without --yes.`,
 				return fmt.Errorf("encode position: %w", err)
 			}
 			if err := spool.SetPosition(loaded.Config.Spool.Dir, data, spool.Options{}); err != nil {
-				return spoolFault(loaded.Config.Spool.Dir, err)
+				return toolFault(loaded.Config.Spool.Dir, err)
 			}
 			fmt.Fprintln(g.std.out, "position set")
 			return nil
@@ -109,6 +109,9 @@ func chosenPosition(ctx context.Context, g *global, in config.Input, at, file st
 	if file != "" {
 		return savedPosition(g.std.in, file)
 	}
+	if _, err := tailer.ParseStartAt(at); err != nil {
+		return tailer.Position{}, fail(exitUsage, "see position set --help", fmt.Errorf("--at %q: want today, end, YYYY-MM-DD or an RFC 3339 time such as 2026-03-15T00:00:00Z", at))
+	}
 	in.StartAt, in.StopAt = at, ""
 	t, err := openTailer(in, tailer.Position{}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -118,17 +121,22 @@ func chosenPosition(ctx context.Context, g *global, in config.Input, at, file st
 	return t.Start(ctx)
 }
 
+// savedPosition reads what position show printed. Standard input is touched only when it is asked for: on a terminal it has
+// no end.
 func savedPosition(stdin io.Reader, file string) (tailer.Position, error) {
 	var p tailer.Position
-	data, err := io.ReadAll(stdin)
-	if file != "-" {
+	var data []byte
+	var err error
+	if file == "-" {
+		data, err = io.ReadAll(stdin)
+	} else {
 		data, err = os.ReadFile(file)
 	}
-	if err == nil {
-		err = json.Unmarshal(data, &p)
-	}
-	if err != nil {
-		return p, fail(exitData, "give the output of position show", fmt.Errorf("read position: %w", err))
+	switch {
+	case err != nil:
+		return p, fmt.Errorf("read position: %w", err)
+	case json.Unmarshal(data, &p) != nil, p.IsZero():
+		return p, fail(exitData, "give the output of position show", fmt.Errorf("read position: %s holds none", file))
 	}
 	return p, nil
 }
@@ -137,7 +145,7 @@ func savedPosition(stdin io.Reader, file string) (tailer.Position, error) {
 func explainMove(w io.Writer, c config.Config, next tailer.Position) error {
 	st, err := spool.Read(c.Spool.Dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return stateFault(c.Spool.Dir, err)
 	}
 	fmt.Fprintf(w, "new position: %s at byte %d\n", next.File, next.Offset)
 	var old tailer.Position
@@ -146,8 +154,9 @@ func explainMove(w io.Writer, c config.Config, next tailer.Position) error {
 		return nil
 	}
 	fmt.Fprintf(w, "old position: %s at byte %d\n", old.File, old.Offset)
+	later := tailer.Compare(next.File, old.File)
 	switch {
-	case next.File > old.File || next.File == old.File && next.Offset > old.Offset:
+	case later > 0 || next.File == old.File && next.Offset > old.Offset:
 		fmt.Fprintln(w, "SKIPPED: the alerts between the old and the new position are never shipped by the daemon.")
 	case next.File == old.File && next.Offset == old.Offset:
 		fmt.Fprintln(w, "The same place.")

@@ -23,7 +23,7 @@ func newRejects(g *global) *cobra.Command {
 		Short: "List the rejected lines: number, batch, reason, place",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := g.spoolDir()
+			dir, err := g.stateDir()
 			if err != nil {
 				return err
 			}
@@ -45,9 +45,9 @@ func newRejects(g *global) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			want, err := strconv.Atoi(args[0])
 			if err != nil {
-				return fail(exitUsage, "rejects list shows the numbers", err)
+				return fail(exitUsage, "rejects list shows the numbers", fmt.Errorf("reject %q is not a number", args[0]))
 			}
-			dir, err := g.spoolDir()
+			dir, err := g.stateDir()
 			if err != nil {
 				return err
 			}

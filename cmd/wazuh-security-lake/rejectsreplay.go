@@ -38,13 +38,13 @@ for delivery, or is in quarantine, come later.`,
 			if err != nil {
 				return err
 			}
-			if _, err := spool.Read(c.Spool.Dir); err != nil {
+			if _, err := readState(c.Spool.Dir); err != nil {
 				return err
 			}
 			s, err := spool.Open(c.Spool.Dir, spool.Options{MaxSize: c.Spool.MaxSize.Bytes(), MinFree: c.Spool.MinFree.Bytes(),
 				CopyMaxSize: c.Copy.MaxSize.Bytes(), Log: log, Crash: crashPoint})
 			if err != nil {
-				return spoolFault(c.Spool.Dir, err)
+				return toolFault(c.Spool.Dir, err)
 			}
 			err = s.PinSources(pins(sources))
 			var done relay.Replayed

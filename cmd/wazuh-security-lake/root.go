@@ -52,9 +52,7 @@ Run it:   wazuh-security-lake run --config /etc/wazuh-security-lake/config.yaml`
 		newSetup(g), newDoctor(g), newSendTest(g),
 		newVersion(g), newMan(g),
 	)
-	for _, c := range root.Commands() {
-		wrapArgs(c)
-	}
+	wrapArgs(root)
 	return root
 }
 
@@ -62,10 +60,16 @@ Run it:   wazuh-security-lake run --config /etc/wazuh-security-lake/config.yaml`
 func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return fail(exitUsage, "see "+cmd.CommandPath()+" --help", err)
+			err := check(cmd, args)
+			switch none := cobra.NoArgs(cmd, args); {
+			case err == nil:
+				return nil
+			case none != nil && err.Error() == none.Error() && cmd.HasAvailableSubCommands():
+				return unknownCommand(cmd, args[0])
+			case none != nil && err.Error() == none.Error():
+				return fail(exitUsage, "see "+cmd.CommandPath()+" --help", fmt.Errorf("%s takes no arguments, got %q", cmd.Name(), args[0]))
 			}
-			return nil
+			return fail(exitUsage, cmd.UseLine()+"; see "+cmd.CommandPath()+" --help", fmt.Errorf("%s %w", cmd.Name(), err))
 		}
 	}
 	for _, sub := range c.Commands() {
@@ -73,21 +77,23 @@ func wrapArgs(c *cobra.Command) {
 	}
 }
 
-// load reads the configuration and validates it; every fault becomes part of one error with exit code 78.
-func (g *global) load() (*config.Loaded, error) {
-	loaded, err := g.read()
-	if err != nil {
-		return nil, err
+// unknownCommand names the commands that were perhaps meant.
+func unknownCommand(parent *cobra.Command, got string) error {
+	parent.SuggestionsMinimumDistance = 2
+	remedy := "see " + parent.CommandPath() + " --help"
+	if near := parent.SuggestionsFor(got); len(near) > 0 {
+		remedy = "did you mean " + strings.Join(near, " or ") + "? " + remedy
 	}
-	if err := loaded.Validate(); err != nil {
-		return nil, fail(exitConfig, "mend the values named above; `wazuh-security-lake check-config` shows the effective configuration",
-			fmt.Errorf("configuration is not valid:\n%w", err))
-	}
-	return loaded, nil
+	return fail(exitUsage, remedy, fmt.Errorf("unknown command %q for %q", got, parent.CommandPath()))
 }
 
+// load reads the configuration and validates it; every fault becomes part of one error with exit code 78.
+func (g *global) load() (*config.Loaded, error) { return g.configuration(config.Check) }
+
 // read reads the configuration without checking its rules: for commands that only need a path or two of it.
-func (g *global) read() (*config.Loaded, error) {
+func (g *global) read() (*config.Loaded, error) { return g.configuration(config.Load) }
+
+func (g *global) configuration(load func(path string, environ []string, flags map[string]string) (*config.Loaded, error)) (*config.Loaded, error) {
 	flags := make(map[string]string)
 	for _, kv := range g.set {
 		key, value, ok := strings.Cut(kv, "=")
@@ -96,7 +102,7 @@ func (g *global) read() (*config.Loaded, error) {
 		}
 		flags[key] = value
 	}
-	loaded, err := config.Load(g.configFile, os.Environ(), flags)
+	loaded, err := load(g.configFile, os.Environ(), flags)
 	switch {
 	case err == nil:
 		return loaded, nil
@@ -105,5 +111,5 @@ func (g *global) read() (*config.Loaded, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fail(exitNoPerm, "the file must be readable for this user: chown root:wazuh-security-lake, chmod 0640", err)
 	}
-	return nil, fail(exitConfig, "mend the lines named above", fmt.Errorf("configuration is not valid:\n%w", err))
+	return nil, fail(exitConfig, "mend what is named above, then `wazuh-security-lake check-config`", fmt.Errorf("configuration is not valid:\n%w", err))
 }

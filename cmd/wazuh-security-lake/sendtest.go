@@ -297,7 +297,11 @@ func deliverTest(ctx context.Context, c config.Config, s *spool.Spool, timeout t
 	defer putter.Close() //nolint:errcheck // idle connections
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err = uploader.New(s, putter, uploader.Options{Concurrency: c.Upload.Concurrency, MaxRate: c.Upload.MaxRate.Bytes(), Log: silent}).Drain(ctx)
+	return notSent(uploader.New(s, putter, uploader.Options{Concurrency: c.Upload.Concurrency, MaxRate: c.Upload.MaxRate.Bytes(), Log: silent}).Drain(ctx))
+}
+
+// notSent gives what Drain left behind its exit code and remedy.
+func notSent(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -307,7 +311,7 @@ func deliverTest(ctx context.Context, c config.Config, s *spool.Spool, timeout t
 		return fail(exitUnavailable, "wazuh-security-lake doctor tells what is in the way", err)
 	case e.Class != uploader.Configuration:
 		return fail(exitUnavailable, "wazuh-security-lake doctor tells what is in the way", err)
-	case e.Status == 403:
+	case e.Status == 403, errors.Is(err, fs.ErrPermission):
 		return fail(exitNoPerm, e.Remedy, err)
 	}
 	return fail(exitConfig, e.Remedy, err)

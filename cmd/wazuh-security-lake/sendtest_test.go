@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wazuh-security-lake/spool"
+	"wazuh-security-lake/uploader"
 )
 
 // testSite writes a configuration for a directory as lake and returns its file and the lake.
@@ -197,5 +199,13 @@ func TestSendTestSamplesAreTheDocumentedOnes(t *testing.T) {
 	}
 	if bytes.Equal(one, two) || bytes.Contains(one, []byte(`"timestamp":"0"`)) || bytes.Contains(one, []byte(`"id":"0"`)) {
 		t.Errorf("not stamped: %s", one)
+	}
+}
+
+// A directory that may not be written is a missing permission, as a 403 is.
+func TestNotSentForWantOfARight(t *testing.T) {
+	denied := &uploader.Error{Class: uploader.Configuration, Remedy: "make it writable", Err: &fs.PathError{Op: "openat", Path: "ext", Err: fs.ErrPermission}}
+	if err := notSent(fmt.Errorf("1 objects not delivered: %w", denied)); exitCode(err) != exitNoPerm || hintFor(err) != "make it writable" {
+		t.Errorf("exit %d, %q", exitCode(err), hintFor(err))
 	}
 }

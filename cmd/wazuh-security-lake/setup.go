@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wazuh-security-lake/config"
+	"wazuh-security-lake/ocsf"
 	"wazuh-security-lake/setup"
 	"wazuh-security-lake/uploader"
 )
@@ -84,6 +85,12 @@ func runSetup(ctx context.Context, g *global, f setupFlags) error {
 	}
 	if f.createCrawlerRole && f.crawlerRole != "" {
 		return fail(exitUsage, "one of them", errors.New("--create-crawler-role makes a role, --crawler-role takes one that is there"))
+	}
+	if f.print != "" && !slices.Contains(setup.Formats(), f.print) {
+		return fail(exitUsage, "choose from "+strings.Join(setup.Formats(), ", "), fmt.Errorf("--print %q is not known", f.print))
+	}
+	if known := ocsf.Classes(); f.class != "" && !slices.Contains(known, f.class) {
+		return fail(exitUsage, "choose from "+strings.Join(known, ", "), fmt.Errorf("--class %q is not known", f.class))
 	}
 	loaded, err := g.read()
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 
@@ -34,15 +36,27 @@ func (g *global) spoolDir() (string, error) {
 	return loaded.Config.Spool.Dir, nil
 }
 
+// stateDir is the configured state directory, which must be there and readable.
+func (g *global) stateDir() (string, error) {
+	dir, err := g.spoolDir()
+	if err == nil {
+		_, err = readState(dir)
+	}
+	return dir, err
+}
+
 // withSpool opens the spool, which only works while no daemon holds it.
 func (g *global) withSpool(do func(*spool.Spool) error) error {
 	dir, err := g.spoolDir()
 	if err != nil {
 		return err
 	}
+	if _, err := spool.Read(dir); errors.Is(err, fs.ErrNotExist) { // Open would make one
+		return stateFault(dir, err)
+	}
 	s, err := spool.Open(dir, spool.Options{})
 	if err != nil {
-		return spoolFault(dir, err)
+		return toolFault(dir, err)
 	}
 	return errors.Join(do(s), s.Close())
 }
@@ -58,7 +72,7 @@ func newSpoolList(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			st, err := spool.Read(dir)
+			st, err := readState(dir)
 			if err != nil {
 				return err
 			}
@@ -88,19 +102,19 @@ func newSpoolVerify(g *global) *cobra.Command {
 		Use:   "verify [BATCH...]",
 		Short: "Hash every waiting object against its manifest",
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, err := g.spoolDir()
-			if err != nil {
-				return err
-			}
 			seqs, err := batchNumbers(args)
 			if err != nil {
 				return err
 			}
+			dir, err := g.spoolDir()
+			if err != nil {
+				return err
+			}
+			st, err := readState(dir)
+			if err != nil {
+				return err
+			}
 			if len(args) == 0 {
-				st, err := spool.Read(dir)
-				if err != nil {
-					return err
-				}
 				for _, b := range st.Batches {
 					if b.Place == spool.Outbox || b.Place == spool.Quarantine {
 						seqs = append(seqs, b.Seq)
@@ -111,7 +125,7 @@ func newSpoolVerify(g *global) *cobra.Command {
 			for _, seq := range seqs {
 				faults, err := spool.Verify(dir, seq)
 				if err != nil {
-					return err
+					return batchFault(err)
 				}
 				for _, f := range faults {
 					fmt.Fprintf(g.std.out, "batch %d: %s: %v\n", seq, f.File, f.Err)
@@ -140,6 +154,15 @@ func newSpoolRequeue(g *global) *cobra.Command {
 			dir, err := g.spoolDir()
 			if err != nil {
 				return err
+			}
+			st, err := readState(dir)
+			if err != nil {
+				return err
+			}
+			for _, seq := range seqs {
+				if !slices.ContainsFunc(st.Batches, func(b spool.BatchInfo) bool { return b.Seq == seq && b.Place == spool.Quarantine }) {
+					return fail(exitNoInput, "spool list shows the numbers", fmt.Errorf("batch %d is not in quarantine", seq))
+				}
 			}
 			lock, err := backfill.Lock(dir)
 			if err != nil {
@@ -171,10 +194,18 @@ func newSpoolRetarget(g *global) *cobra.Command {
 A changed configuration never does this by itself: waiting objects go where they were sealed for.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
+			to := config.Default()
+			to.Lake.Destination, to.Lake.Region, to.Lake.AccountID = args[1], "us-east-1", "external" // only the destination is new
+			if err := config.Validate(to); err != nil {
+				return fail(exitUsage, "write TO as lake.destination: s3://BUCKET or file:///DIRECTORY", fmt.Errorf("to %s: %w", args[1], err))
+			}
 			return g.withSpool(func(s *spool.Spool) error {
 				n, err := s.Retarget(args[0], args[1])
 				if err != nil {
 					return err
+				}
+				if n == 0 {
+					return fail(exitNoInput, "write FROM as spool list --json shows it", fmt.Errorf("no waiting object goes to %s", args[0]))
 				}
 				fmt.Fprintf(g.std.out, "%d objects now go to %s\n", n, args[1])
 				return nil
@@ -189,17 +220,29 @@ func newSpoolExport(g *global) *cobra.Command {
 		Short: "Copy the files of one batch into a new directory",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			dir, err := g.spoolDir()
-			if err != nil {
-				return err
-			}
 			seqs, err := batchNumbers(args[:1])
 			if err != nil {
 				return err
 			}
-			return spool.Export(dir, seqs[0], args[1])
+			dir, err := g.stateDir()
+			if err != nil {
+				return err
+			}
+			err = spool.Export(dir, seqs[0], args[1])
+			if errors.Is(err, fs.ErrExist) {
+				return fail(exitCantCreate, "name a directory that is not there yet", err)
+			}
+			return batchFault(err)
 		},
 	}
+}
+
+// batchFault is for a number that no batch has.
+func batchFault(err error) error {
+	if errors.Is(err, spool.ErrUnknownBatch) {
+		return fail(exitNoInput, "spool list shows the numbers; a shipped batch has no files any more", fmt.Errorf("%w that waits or is in quarantine", err))
+	}
+	return err
 }
 
 func batchNumbers(args []string) ([]uint64, error) {
@@ -207,7 +250,7 @@ func batchNumbers(args []string) ([]uint64, error) {
 	for _, a := range args {
 		n, err := strconv.ParseUint(a, 10, 64)
 		if err != nil {
-			return nil, fail(exitUsage, "spool list shows the numbers", fmt.Errorf("batch number %q: %w", a, err))
+			return nil, fail(exitUsage, "spool list shows the numbers", fmt.Errorf("batch %q is not a number", a))
 		}
 		out = append(out, n)
 	}

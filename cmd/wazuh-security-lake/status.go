@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -119,7 +118,7 @@ func newStatus(g *global) *cobra.Command {
 		Use:   "status",
 		Short: "Show what the daemon is doing, also when it is stopped",
 		Long: `Show what the daemon is doing, also when it is stopped. It takes no lock, changes nothing, and wants no more than to read the
-state directory: root, or a member of the daemon's group; with group wazuh as well it shows what is unread.
+state directory: root, or a member of group wazuh (of wazuh-security-lake too, where the file system has no ACLs).
 
 Exit codes: 0 healthy; 1 a problem is shown (PROBLEM, with its remedy; not for a NOTICE); 69 the daemon does not run although something is unread
 or waits; 66 there is no state directory; 77 it may not be read. Gaps, rejects and quarantine of the past are shown and count
@@ -209,13 +208,8 @@ func (r *statusReader) read(now time.Time) (*statusView, error) {
 		}
 		err = r.ledger.update(now)
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fail(exitNoInput, "start the service once, or name its configuration with --config", fmt.Errorf("no state in %s", c.Spool.Dir))
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fail(exitNoPerm, "run as root or as a member of the daemon's group", err)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, stateFault(c.Spool.Dir, err)
 	}
 	open, err := r.gaps(st, now)
 	if err != nil {

@@ -62,7 +62,7 @@ func (v *validation) file(ctx context.Context, g *global, name string) error {
 	if name == "-" {
 		return v.ndjson(ctx, g, name)
 	}
-	f, err := os.Open(name)
+	f, err := openInput(name)
 	if err != nil {
 		return err
 	}
