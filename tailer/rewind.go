@@ -48,9 +48,32 @@ func (t *Tailer) Start(ctx context.Context) (Position, error) {
 	if err != nil {
 		return Position{}, err
 	}
-	p, err := PositionAt(t.opt, line.File, line.From)
+	p, err := t.before(line)
 	if err != nil {
+		_ = t.Rewind(Position{}) // not closed; the line was not consumed, and is found again
 		return Position{}, t.classify(err)
 	}
 	return p, t.Rewind(p)
+}
+
+// before is the place at which the line just returned begins. io.EOF: the file has been cut off below it meanwhile.
+func (t *Tailer) before(line Line) (Position, error) {
+	if t.cur.gz != nil {
+		return PositionAt(t.opt, line.File, line.From)
+	}
+	// Through the descriptor: the name may lead nowhere by now, or to an archive that ends before the line.
+	result, err := t.cur.seek(&t.win, line.From, Fingerprint{})
+	if err != nil {
+		return Position{}, err
+	}
+	if result == seekShort {
+		return Position{}, io.EOF
+	}
+	p := t.here()
+	if p.Offset == 0 {
+		p.Head = Fingerprint{} // nothing is consumed in it
+	}
+	p.Done = nil
+	p.Floor, err = t.floorBelow(p.File)
+	return p, err
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -212,4 +214,44 @@ func TestPositionAmongFilesThatBeginAlike(t *testing.T) {
 	if got := rest(t, again); len(got) != 0 {
 		t.Errorf("%d more lines, want none", len(got))
 	}
+}
+
+// A first start that finds its line and then fails has not consumed it: the next call finds it again.
+func TestStartThatFailsIsRepeated(t *testing.T) {
+	m, tl := startedAt(t, Today(), 5, 300)
+	path := filepath.Join(m.Dir(), filepath.FromSlash(m.File()))
+	failed := false
+	tl.opt.FS = failingOpen{osFS{}, func(name string) error {
+		if failed || name != path {
+			return nil
+		}
+		failed = true
+		return &fs.PathError{Op: "open", Path: name, Err: syscall.EIO}
+	}}
+	_, err := tl.Start(context.Background())
+	if failed != (err != nil) {
+		t.Fatalf("failed to open: %v, error %v", failed, err)
+	}
+	if err != nil {
+		_, err = tl.Start(context.Background())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(rest(t, tl)); got != 5 {
+		t.Errorf("%d lines behind the start, want 5", got)
+	}
+}
+
+// failingOpen is a file system on which some opens fail.
+type failingOpen struct {
+	FS
+	fault func(path string) error
+}
+
+func (f failingOpen) Open(path string) (File, error) {
+	if err := f.fault(path); err != nil {
+		return nil, err
+	}
+	return f.FS.Open(path)
 }
