@@ -88,6 +88,8 @@ func (t *Tailer) vanished(segs []segment) error {
 		if !there {
 			delete(t.unread, name)
 			if size > 0 {
+				t.gone = append(t.gone, goneFile{name, size})
+				t.vanishedFiles++
 				return &GapError{File: name, To: size, Reason: GapNotFound}
 			}
 		}
