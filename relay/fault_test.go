@@ -339,3 +339,21 @@ func TestGapAtFirstStart(t *testing.T) {
 		}
 	})
 }
+
+// A line that waits for room becomes the only copy when its file loses its name meanwhile: then the reserve is for it, too.
+func TestHeldLineThatBecomesTheOnlyCopyUsesTheReserve(t *testing.T) {
+	tight := func(o *relay.Options, s *spool.Options) { s.MaxSize, s.Reserve = 10<<20, 10<<20-1 }
+	bubble(t, tight, func(w *world) {
+		w.alerts(1)
+		w.poll()
+		w.ok(w.relay.Flush(w.t.Context()))
+		w.wantSealed(shipped(1))
+		w.alerts(1)
+		w.poll()
+		w.pass(time.Minute)
+		w.wantSealed()
+		w.input.expose()
+		w.poll()
+		w.wantSealed(shipped(1))
+	})
+}

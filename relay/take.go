@@ -36,6 +36,8 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 	}
 	if r.held != nil {
 		h := *r.held
+		// Its file may have lost its name while it waited: then the reserve is for this line, too.
+		h.line.Volatile = h.line.Volatile || r.opt.Lines.Exposed()
 		if err := r.take(&h, now); err != nil {
 			return false, r.hold(&h, err)
 		}

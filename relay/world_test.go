@@ -85,6 +85,13 @@ func (s *script) Exposed() bool {
 	return s.exposed
 }
 
+// expose has the lines read so far lose their file.
+func (s *script) expose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exposed = true
+}
+
 func (s *script) Rewind(p tailer.Position) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
