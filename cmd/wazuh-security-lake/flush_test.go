@@ -89,6 +89,27 @@ func TestDrainOfARunningDaemon(t *testing.T) {
 	}
 }
 
+// A drain reads to the end, however far off that is.
+func TestDrainOfABacklog(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "batch: {interval: 1h}\nfilter: {level: 15}")
+	daemon := b.run()
+	daemon.signal(syscall.SIGSTOP) // so that it finds all of it at once
+	b.write(200_000)
+	daemon.signal(syscall.SIGUSR2)
+	daemon.signal(syscall.SIGCONT)
+	if code := daemon.code(); code != 0 {
+		t.Errorf("the daemon ended with %d", code)
+	}
+	st, err := spool.Read(b.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Account.Read != int64(b.wrote) {
+		t.Errorf("drained after %d of %d lines", st.Account.Read, b.wrote)
+	}
+}
+
 // A drain that cannot finish is given up by a reload; killed in the middle, nothing is lost or doubled.
 func TestDrainEndedByReloadAndByKill(t *testing.T) {
 	t.Parallel()
