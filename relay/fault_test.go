@@ -262,6 +262,29 @@ func TestInputOutage(t *testing.T) {
 	})
 }
 
+// An input that gives lines again is readable, before the end of what has gathered meanwhile.
+func TestInputOutageIsOverWithTheFirstLine(t *testing.T) {
+	var turn func()
+	watch := func(o *relay.Options, _ *spool.Options) { o.Progress = func() { turn() } }
+	turn = func() {}
+	bubble(t, watch, func(w *world) {
+		w.input.fail(fs.ErrPermission)
+		w.poll()
+		if w.relay.Stats().InputError == "" {
+			t.Fatal("the outage is not shown")
+		}
+		w.input.fail(nil)
+		w.alerts(10_000)
+		var seen []string
+		turn = func() { seen = append(seen, w.relay.Stats().InputError) }
+		w.poll()
+		turn = func() {}
+		if len(seen) < 3 || seen[1] != "" {
+			t.Errorf("InputError at each turn: %q, want none after the first", seen)
+		}
+	})
+}
+
 func TestRejects(t *testing.T) {
 	bubble(t, nil, func(w *world) {
 		lines := []struct{ text, reason string }{

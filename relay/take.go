@@ -141,6 +141,7 @@ func (r *Relay) takeJudged(h *held, f *fate, now time.Time) error {
 		return err
 	}
 	r.output.over(r.opt.Log, "spool takes batches again")
+	r.input.over(r.opt.Log, "input readable again")
 	r.build.note(l)
 	r.taken.lines++
 	r.taken.bytes += l.To - l.From
