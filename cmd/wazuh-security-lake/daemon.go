@@ -107,12 +107,22 @@ func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
 }
 
 func (d *daemon) openSpool(c config.Config) (*spool.Spool, error) {
-	s, err := spool.Open(c.Spool.Dir, spool.Options{MaxSize: c.Spool.MaxSize.Bytes(), MinFree: c.Spool.MinFree.Bytes(),
-		CopyMaxSize: c.Copy.MaxSize.Bytes(), Log: d.log, Crash: d.crash})
+	opt := spoolLimits(c)
+	opt.Log, opt.Crash = d.log, d.crash
+	s, err := spool.Open(c.Spool.Dir, opt)
 	if err == nil {
 		return s, nil
 	}
 	return nil, spoolFault(c.Spool.Dir, err)
+}
+
+// mostReserve bounds what a full spool keeps for lines that exist nowhere else.
+const mostReserve = 256 << 20
+
+// spoolLimits are the limits of the spool. A reload may change them.
+func spoolLimits(c config.Config) spool.Options {
+	return spool.Options{MaxSize: c.Spool.MaxSize.Bytes(), MinFree: c.Spool.MinFree.Bytes(), CopyMaxSize: c.Copy.MaxSize.Bytes(),
+		Reserve: min(c.Spool.MaxSize.Bytes()/16, mostReserve)}
 }
 
 // spoolFault gives the errors of spool.Open their exit codes and remedies.
@@ -163,6 +173,7 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 		}
 		return nil, err
 	}
+	d.spool.SetLimits(spoolLimits(c))
 	g := &generation{d: d, cfg: c}
 	ok := false
 	defer func() {
