@@ -380,3 +380,21 @@ func TestHeldLineThatBecomesTheOnlyCopyUsesTheReserve(t *testing.T) {
 		w.wantSealed(shipped(1))
 	})
 }
+
+// The free space of a disk moves all the time; the outage is still one.
+func TestFullDiskIsLoggedOnce(t *testing.T) {
+	bubble(t, func(_ *relay.Options, s *spool.Options) { s.MinFree = 1 << 20 }, func(w *world) {
+		w.alerts(1)
+		for i := range 5 {
+			w.fs.SetCapacity(w.fs.Used() + int64(1000+i))
+			w.poll()
+		}
+		w.fs.SetCapacity(1 << 30)
+		w.poll()
+		for _, text := range []string{"spool full, reading paused", "spool takes batches again"} {
+			if n := w.log.count(text); n != 1 {
+				t.Errorf("logged %q %d times, want once", text, n)
+			}
+		}
+	})
+}
