@@ -107,7 +107,7 @@ same metadata.uid). Nothing is done without --yes.`,
 // chosenPosition reads a saved position, or lets the tailer find the first line at a moment.
 func chosenPosition(ctx context.Context, g *global, in config.Input, at, file string) (tailer.Position, error) {
 	if file != "" {
-		return savedPosition(g.std.in, file)
+		return savedPosition(g.std.in, file, in)
 	}
 	in.StartAt, in.StopAt = at, ""
 	t, err := openTailer(in, tailer.Position{}, slog.New(slog.DiscardHandler))
@@ -118,7 +118,8 @@ func chosenPosition(ctx context.Context, g *global, in config.Input, at, file st
 	return t.Start(ctx)
 }
 
-func savedPosition(stdin io.Reader, file string) (tailer.Position, error) {
+// savedPosition takes only a position that the daemon can start with: a wrong one would be found out by its next start.
+func savedPosition(stdin io.Reader, file string, in config.Input) (tailer.Position, error) {
 	var p tailer.Position
 	data, err := io.ReadAll(stdin)
 	if file != "-" {
@@ -126,6 +127,15 @@ func savedPosition(stdin io.Reader, file string) (tailer.Position, error) {
 	}
 	if err == nil {
 		err = json.Unmarshal(data, &p)
+	}
+	if err == nil && p.IsZero() {
+		err = errors.New("it names no place")
+	}
+	if err == nil {
+		var t *tailer.Tailer
+		if t, err = openTailer(in, p, slog.New(slog.DiscardHandler)); err == nil {
+			_ = t.Close() // nothing was read
+		}
 	}
 	if err != nil {
 		return p, fail(exitData, "give the output of position show", fmt.Errorf("read position: %w", err))
@@ -146,10 +156,10 @@ func explainMove(w io.Writer, c config.Config, next tailer.Position) error {
 		return nil
 	}
 	fmt.Fprintf(w, "old position: %s at byte %d\n", old.File, old.Offset)
-	switch {
-	case next.File > old.File || next.File == old.File && next.Offset > old.Offset:
+	switch order := tailer.Compare(next.File, old.File); {
+	case order > 0 || order == 0 && next.Offset > old.Offset:
 		fmt.Fprintln(w, "SKIPPED: the alerts between the old and the new position are never shipped by the daemon.")
-	case next.File == old.File && next.Offset == old.Offset:
+	case order == 0 && next.Offset == old.Offset:
 		fmt.Fprintln(w, "The same place.")
 	default:
 		fmt.Fprintln(w, "REPEATED: the alerts between the new and the old position are shipped a second time.")

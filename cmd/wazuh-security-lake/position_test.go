@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"wazuh-security-lake/config"
+	"wazuh-security-lake/spool"
+	"wazuh-security-lake/tailer"
+)
+
+// What a move means follows from the order in which the files are read, not from that of their names.
+func TestExplainMove(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		from, to string
+		want     string
+	}{
+		"the next month":      {"2026/Oct/ossec-alerts-31.json", "2026/Nov/ossec-alerts-01.json", "SKIPPED"},
+		"the month before":    {"2026/Apr/ossec-alerts-01.json", "2026/Mar/ossec-alerts-31.json", "REPEATED"},
+		"the next part":       {"2026/Apr/ossec-alerts-01.json", "2026/Apr/ossec-alerts-01-001.json", "SKIPPED"},
+		"the part before":     {"2026/Apr/ossec-alerts-01-001.json", "2026/Apr/ossec-alerts-01.json", "REPEATED"},
+		"the same place":      {"2026/Apr/ossec-alerts-01.json", "2026/Apr/ossec-alerts-01.json", "same place"},
+		"the part over 999":   {"2026/Apr/ossec-alerts-01-999.json", "2026/Apr/ossec-alerts-01-1000.json", "SKIPPED"},
+		"segments":            {"000000000009.ndjson", "000000000010.ndjson", "SKIPPED"},
+		"without dated files": {"alerts.json", "alerts.json", "same place"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config.Default()
+			c.Spool.Dir = t.TempDir()
+			old, err := json.Marshal(tailer.Position{File: tt.from, Floor: "-"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := spool.SetPosition(c.Spool.Dir, old, spool.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			if err := explainMove(&out, c, tailer.Position{File: tt.to, Floor: "-"}); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(out.String(), tt.want) {
+				t.Errorf("got %q, want that it says %s", out.String(), tt.want)
+			}
+		})
+	}
+}
+
+// A file that is no position, or none that the daemon could start with, is refused before anything is changed.
+func TestPositionSetRefusesWhatIsNone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "")
+	for _, text := range []string{`{}`, `{"seq":7,"objects":[]}`, `{"file":"2024/Apr/ossec-alerts-22.json","offset":300}`, `{"file":"x","offset":-1}`, `[]`} {
+		r := command(t, text, "position", "set", "-c", b.config, "--file", "-", "--yes")
+		if r.code != exitData || !strings.Contains(r.err, "position show") {
+			t.Errorf("%s: exit %d: %s%s", text, r.code, r.out, r.err)
+		}
+	}
+}
