@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"wazuh-security-lake/config"
@@ -56,5 +58,27 @@ func TestPositionSetRefusesWhatIsNone(t *testing.T) {
 		if r.code != exitData || !strings.Contains(r.err, "position show") {
 			t.Errorf("%s: exit %d: %s%s", text, r.code, r.out, r.err)
 		}
+	}
+}
+
+func TestSpoolFaults(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		err  error
+		code int
+		hint string
+	}{
+		"disk error after a rename": {&spool.FatalError{Op: "commit batch 7", Err: syscall.EIO}, exitIO, "kernel log"},
+		"disk error":                {fmt.Errorf("open spool: %w", syscall.EIO), exitIO, "kernel log"},
+		"a later version":           {&spool.FormatError{Path: "outbox/7/manifest.json", Version: 2}, exitCantCreate, "newer version"},
+		"no room":                   {fmt.Errorf("open spool: %w", syscall.ENOSPC), exitCantCreate, "free space"},
+		"permission":                {fmt.Errorf("open spool: %w", syscall.EACCES), exitNoPerm, "chown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := spoolFault("/state", tt.err)
+			if got := exitCode(err); got != tt.code || !strings.Contains(hintFor(err), tt.hint) {
+				t.Errorf("exit %d, remedy %q; want %d and %q", got, hintFor(err), tt.code, tt.hint)
+			}
+		})
 	}
 }
