@@ -64,6 +64,30 @@ func TestReloadRaisesTheLimitsOfTheSpool(t *testing.T) {
 	}
 }
 
+// A batch that cannot be sealed at a reload is read again, as at any other time; the daemon does not end by it.
+func TestReloadWithABatchThatCannotBeSealed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "batch: {interval: 1h}")
+	daemon := b.run()
+	b.write(5)
+	var building []string
+	b.until("a batch has begun", func() bool {
+		building, _ = filepath.Glob(filepath.Join(b.state, "building/*/0.parquet")) // the pattern is well formed
+		return len(building) > 0
+	})
+	if err := os.RemoveAll(filepath.Dir(building[0])); err != nil {
+		t.Fatal(err)
+	}
+	daemon.signal(syscall.SIGHUP)
+	b.until("the reload", func() bool { return strings.Count(daemon.output(), `"msg":"started"`) == 2 })
+	if r := command(t, "", "drain", "-c", b.config); r.code != 0 {
+		t.Fatalf("exit %d: %s%s\n%s", r.code, r.out, r.err, daemon.output())
+	}
+	if got := b.shipped(); got != b.wrote {
+		t.Errorf("%d alerts in the lake, want %d", got, b.wrote)
+	}
+}
+
 func TestFlushWithoutDaemon(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wazuh-security-lake/config"
+	"wazuh-security-lake/spool"
 )
 
 // Commands speak to the running daemon by signals, and it answers in status.json:
@@ -259,7 +260,12 @@ func (g *generation) signalled(sig syscall.Signal, p *pipeline) (next *config.Lo
 			g.d.asks.drain = ""
 		}
 		g.d.log.Info("configuration changed, sealing before it is applied")
-		return next, true, p.stop()
+		err = p.stop()
+		if _, fatal := errors.AsType[*spool.FatalError](err); err != nil && !fatal {
+			g.d.log.Error("batch not written, reading again from the last committed position", "err", err)
+			err = nil
+		}
+		return next, true, err
 	}
 	return nil, true, g.shutdown(p.stop)
 }
