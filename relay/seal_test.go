@@ -278,6 +278,7 @@ func TestFlushOfABacklogThatWaited(t *testing.T) {
 		w.alerts(20_000)
 		before := turns
 		w.ok(w.relay.Flush(w.t.Context()))
+		w.rest()
 		if n := len(w.sealed); n < 5 {
 			t.Errorf("%d batches with objects of 64 KiB at most, want several", n)
 		}
