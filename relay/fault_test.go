@@ -262,6 +262,29 @@ func TestInputOutage(t *testing.T) {
 	})
 }
 
+// An input that gives lines again is readable, before the end of what has gathered meanwhile.
+func TestInputOutageIsOverWithTheFirstLine(t *testing.T) {
+	var turn func()
+	watch := func(o *relay.Options, _ *spool.Options) { o.Progress = func() { turn() } }
+	turn = func() {}
+	bubble(t, watch, func(w *world) {
+		w.input.fail(fs.ErrPermission)
+		w.poll()
+		if w.relay.Stats().InputError == "" {
+			t.Fatal("the outage is not shown")
+		}
+		w.input.fail(nil)
+		w.alerts(10_000)
+		var seen []string
+		turn = func() { seen = append(seen, w.relay.Stats().InputError) }
+		w.poll()
+		turn = func() {}
+		if len(seen) < 3 || seen[1] != "" {
+			t.Errorf("InputError at each turn: %q, want none after the first", seen)
+		}
+	})
+}
+
 func TestRejects(t *testing.T) {
 	bubble(t, nil, func(w *world) {
 		lines := []struct{ text, reason string }{
@@ -336,6 +359,42 @@ func TestGapAtFirstStart(t *testing.T) {
 	bubble(t, change, func(w *world) {
 		if w.log.count("alerts lost") != 1 {
 			t.Error("the gap was not logged once")
+		}
+	})
+}
+
+// A line that waits for room becomes the only copy when its file loses its name meanwhile: then the reserve is for it, too.
+func TestHeldLineThatBecomesTheOnlyCopyUsesTheReserve(t *testing.T) {
+	tight := func(o *relay.Options, s *spool.Options) { s.MaxSize, s.Reserve = 10<<20, 10<<20-1 }
+	bubble(t, tight, func(w *world) {
+		w.alerts(1)
+		w.poll()
+		w.ok(w.relay.Flush(w.t.Context()))
+		w.wantSealed(shipped(1))
+		w.alerts(1)
+		w.poll()
+		w.pass(time.Minute)
+		w.wantSealed()
+		w.input.expose()
+		w.poll()
+		w.wantSealed(shipped(1))
+	})
+}
+
+// The free space of a disk moves all the time; the outage is still one.
+func TestFullDiskIsLoggedOnce(t *testing.T) {
+	bubble(t, func(_ *relay.Options, s *spool.Options) { s.MinFree = 1 << 20 }, func(w *world) {
+		w.alerts(1)
+		for i := range 5 {
+			w.fs.SetCapacity(w.fs.Used() + int64(1000+i))
+			w.poll()
+		}
+		w.fs.SetCapacity(1 << 30)
+		w.poll()
+		for _, text := range []string{"spool full, reading paused", "spool takes batches again"} {
+			if n := w.log.count(text); n != 1 {
+				t.Errorf("logged %q %d times, want once", text, n)
+			}
 		}
 	})
 }

@@ -160,14 +160,12 @@ func (r *Relay) Run(ctx context.Context) error {
 			continue
 		}
 		if reply := flush.take(); reply != nil {
-			if err := r.answer(reply, nil); err != nil {
+			if err := r.answer(reply); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := r.wait(ctx); err != nil {
-			return err
-		}
+		r.wait(ctx, &flush)
 	}
 }
 
@@ -186,12 +184,15 @@ func (f *flushing) due(asked <-chan chan error, lines int64) bool {
 		return lines-f.from >= flushLines
 	}
 	select {
-	case f.reply = <-asked:
-		f.from = lines
+	case reply := <-asked:
+		f.ask(reply, lines)
 	default:
 	}
 	return false
 }
+
+// ask notes a flush; lines were taken by now.
+func (f *flushing) ask(reply chan<- error, lines int64) { f.reply, f.from = reply, lines }
 
 // take returns the flush to be answered, if there is one, and forgets it.
 func (f *flushing) take() chan<- error {
@@ -207,8 +208,9 @@ func (f *flushing) answer(err error) {
 	}
 }
 
-// wait blocks until there may be something to do: new data, the batch's time, a flush, or the end of ctx.
-func (r *Relay) wait(ctx context.Context) error {
+// wait blocks until there may be something to do: new data, the batch's time, a flush, or the end of ctx. A flush is answered
+// by Run, as one that comes while there is more to read: what was written before it must be in the batch.
+func (r *Relay) wait(ctx context.Context, flush *flushing) {
 	var due <-chan time.Time
 	if at, ok := r.dueAt(); ok && r.held == nil {
 		timer, stop := r.opt.Clock.Timer(at.Sub(r.opt.Clock.Now()))
@@ -220,22 +222,13 @@ func (r *Relay) wait(ctx context.Context) error {
 	case <-r.opt.Wake:
 	case <-due:
 	case reply := <-r.flush:
-		// What was written before the request must be in the batch: read on to the end of the file first.
-		var err error
-		for more := true; more && err == nil && ctx.Err() == nil; {
-			more, err = r.pass(ctx)
-		}
-		return r.answer(reply, err)
+		flush.ask(reply, r.taken.lines)
 	}
-	return nil
 }
 
-// answer seals for a flush, unless reading on has failed already, and tells how it went. Like seal it returns only what
-// Run cannot outlive.
-func (r *Relay) answer(reply chan<- error, err error) error {
-	if err == nil {
-		err = r.seal("flush")
-	}
+// answer seals for a flush and tells how it went. It returns only what Run cannot outlive.
+func (r *Relay) answer(reply chan<- error) error {
+	err := r.seal("flush")
 	if err != nil {
 		outlived := r.recover(err)
 		reply <- err

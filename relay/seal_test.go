@@ -269,3 +269,24 @@ func TestFlushFarBehind(t *testing.T) {
 		w.forget()
 	})
 }
+
+// A flush asked for while a backlog waits unread keeps to the sizes and gives its signs of life as any other reading does.
+func TestFlushOfABacklogThatWaited(t *testing.T) {
+	turns := 0
+	small := func(o *relay.Options, _ *spool.Options) { o.MaxObjectSize, o.Progress = 64<<10, func() { turns++ } }
+	bubble(t, small, func(w *world) {
+		w.alerts(20_000)
+		before := turns
+		w.ok(w.relay.Flush(w.t.Context()))
+		w.rest()
+		if n := len(w.sealed); n < 5 {
+			t.Errorf("%d batches with objects of 64 KiB at most, want several", n)
+		}
+		if n := turns - before; n < 5 {
+			t.Errorf("%d signs of life while 20000 lines were read", n)
+		}
+		if got := w.position(); got != 20_000 {
+			t.Errorf("position %d after the flush, want 20000", got)
+		}
+	})
+}

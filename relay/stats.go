@@ -2,11 +2,14 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
+	"syscall"
 
 	"wazuh-security-lake/spool"
+	"wazuh-security-lake/tailer"
 )
 
 // Stats is a snapshot of the running relay. The counters run since the Relay was made.
@@ -87,21 +90,35 @@ func (r *Relay) Stats() Stats {
 
 // outage logs a failure once when it begins, stays silent while it lasts, and says when it is over and how often it was met.
 type outage struct {
-	text  string
+	text  string // of the last failure
+	cause string
 	count int
 }
 
 func (o *outage) begin(log *slog.Logger, level slog.Level, msg string, err error) {
 	o.count++
-	if o.text != err.Error() {
+	is := causeOf(err)
+	if o.cause != is {
 		log.Log(context.Background(), level, msg, "err", err)
 	}
-	o.text = err.Error()
+	o.text, o.cause = err.Error(), is
+}
+
+// causeOf is what stays the same while a failure lasts: its text may name the free space of the moment or the number of a batch.
+func causeOf(err error) string {
+	if full, ok := errors.AsType[*spool.FullError](err); ok {
+		return full.Why
+	}
+	errno, ok := errors.AsType[syscall.Errno](err)
+	if _, retry := errors.AsType[*tailer.RetryError](err); ok && !retry { // of an input the path matters
+		return errno.Error()
+	}
+	return err.Error()
 }
 
 func (o *outage) over(log *slog.Logger, msg string) {
 	if o.count > 0 {
 		log.Info(msg, "failures", o.count)
 	}
-	o.text, o.count = "", 0
+	o.text, o.cause, o.count = "", "", 0
 }

@@ -36,6 +36,8 @@ func (r *Relay) pass(ctx context.Context) (more bool, err error) {
 	}
 	if r.held != nil {
 		h := *r.held
+		// Its file may have lost its name while it waited: then the reserve is for this line, too.
+		h.line.Volatile = h.line.Volatile || r.opt.Lines.Exposed()
 		if err := r.take(&h, now); err != nil {
 			return false, r.hold(&h, err)
 		}
@@ -139,6 +141,7 @@ func (r *Relay) takeJudged(h *held, f *fate, now time.Time) error {
 		return err
 	}
 	r.output.over(r.opt.Log, "spool takes batches again")
+	r.input.over(r.opt.Log, "input readable again")
 	r.build.note(l)
 	r.taken.lines++
 	r.taken.bytes += l.To - l.From

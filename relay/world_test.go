@@ -85,6 +85,20 @@ func (s *script) Exposed() bool {
 	return s.exposed
 }
 
+// fail has the next reads fail with err; nil ends that.
+func (s *script) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = err
+}
+
+// expose has the lines read so far lose their file.
+func (s *script) expose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exposed = true
+}
+
 func (s *script) Rewind(p tailer.Position) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

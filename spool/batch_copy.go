@@ -28,7 +28,10 @@ func (b *Batch) CreateCopy(name string) (*File, error) {
 	}
 	s := b.s
 	if b.copy == nil {
-		if err := s.copies.room(s.opt.CopyMaxSize, s.opt.MinFree); err != nil {
+		s.mu.Lock()
+		limit, free := s.opt.CopyMaxSize, s.opt.MinFree
+		s.mu.Unlock()
+		if err := s.copies.room(limit, free); err != nil {
 			return nil, err
 		}
 		b.copy = &copyBatch{files: map[string]*File{}}

@@ -264,6 +264,13 @@ func (s *Spool) Close() error {
 	return errors.Join(err, s.lock.Close())
 }
 
+// SetLimits takes over MaxSize, MinFree, Reserve and CopyMaxSize of opt. They hold from the next Begin on.
+func (s *Spool) SetLimits(opt Options) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opt.MaxSize, s.opt.MinFree, s.opt.Reserve, s.opt.CopyMaxSize = opt.MaxSize, opt.MinFree, opt.Reserve, opt.CopyMaxSize
+}
+
 func (s *Spool) usable() error { return s.failed }
 
 // fatal makes the spool refuse everything from now on.

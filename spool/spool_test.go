@@ -314,6 +314,28 @@ func TestLimits(t *testing.T) {
 	must(t, b.Discard())
 }
 
+// Limits can change while the spool is open, as a reload wants it.
+func TestSetLimits(t *testing.T) {
+	t.Parallel()
+	opt := options(faultfs.New())
+	opt.MaxSize = 1
+	s := mustOpen(t, opt)
+	commit(t, s, 1)
+	if _, err := s.Begin(); !errors.Is(err, spool.ErrFull) {
+		t.Fatalf("got %v, want ErrFull", err)
+	}
+	s.SetLimits(spool.Options{MaxSize: 1 << 20})
+	commit(t, s, 1)
+	s.SetLimits(spool.Options{MaxSize: 1 << 20, Reserve: 1<<20 - 1})
+	if _, err := s.Begin(); !errors.Is(err, spool.ErrFull) {
+		t.Fatalf("got %v, want ErrFull", err)
+	}
+	b, err := s.BeginReserve()
+	must(t, err)
+	must(t, b.Discard())
+	must(t, s.Close())
+}
+
 // A disk without one free block: what was delivered is released all the same, and the ledger catches up.
 func TestReleaseNeedsNoFreeBlock(t *testing.T) {
 	t.Parallel()

@@ -515,3 +515,41 @@ func (f *faultFile) Stat() (fs.FileInfo, error) {
 	}
 	return f.fs.lie(f.path, info), nil
 }
+
+// A day that was read long ago keeps nobody from reading on when its archive, or a decompressed copy beside that, is for root
+// alone.
+func TestUnreadableFileOfADayThatIsOver(t *testing.T) {
+	for name, suffix := range map[string]string{"copy": "", "archive": gzSuffix} {
+		t.Run(name, func(t *testing.T) {
+			f := newFollow(t, false)
+			f.ok(f.mgr.Start())
+			f.alerts(5)
+			f.second()
+			f.drain()
+			old := filepath.Join(f.mgr.Dir(), filepath.FromSlash(f.mgr.File()))
+			content, err := os.ReadFile(old)
+			f.ok(err)
+			f.midnight()
+			f.alerts(5)
+			f.second()
+			f.drain()
+			f.ok(f.mgr.Archive(midday).All())
+			if suffix == "" {
+				f.ok(os.WriteFile(old, content, 0o600))
+			}
+			f.opt.FS = failingOpen{osFS{}, func(path string) error {
+				if path == old+suffix {
+					return &fs.PathError{Op: "open", Path: path, Err: syscall.EACCES}
+				}
+				return nil
+			}}
+			f.down()
+			f.alerts(5)
+			f.ok(f.mgr.Rotate(0))
+			f.alerts(5)
+			f.second()
+			f.drain()
+			f.judge()
+		})
+	}
+}

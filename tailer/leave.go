@@ -21,6 +21,9 @@ func (t *Tailer) detour() error {
 	if err != nil {
 		return err
 	}
+	if gap := t.vanished(segs); gap != nil {
+		return gap
+	}
 	live := current{id: t.cur.id, path: t.cur.path}
 	if err := t.nameLive(&live, segs); err != nil {
 		return err

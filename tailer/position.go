@@ -22,6 +22,9 @@ type Position struct {
 	// Done are the last files left behind, newest last, at most 64: a file opened again (clock stepped back, restart,
 	// relink) resumes at its End instead of 0.
 	Done []Mark `json:"done,omitempty"`
+	// Vanished is how many files that vanished before they were read were told of, as gaps: going back to a position tells
+	// again of those it does not count, because nothing else is left of them.
+	Vanished int64 `json:"vanished,omitempty"`
 }
 
 // IsZero reports whether nothing was ever consumed.

@@ -3,6 +3,7 @@ package tailer
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
 )
 
@@ -14,10 +15,12 @@ func (t *Tailer) Rewind(p Position) error {
 		return ErrClosed
 	}
 	t.exposed, t.stopped, t.parked, t.skipping = false, false, false, false
+	again := t.untold(p)
 	if s := t.cur; s != nil && s.gz == nil && s.name == p.File && s.id == (fileID{p.Dev, p.Ino}) && p.Head.Len > 0 && s.head == p.Head {
 		if result, err := s.seek(&t.win, p.Offset, p.Tail); err == nil && result == seekSame {
 			s.final, s.verified, s.taken = false, true, p.Offset
 			t.pos.Floor, t.pos.Done = p.Floor, slices.Clone(p.Done)
+			maps.Copy(t.unread, again)
 			return nil
 		}
 	}
@@ -29,7 +32,7 @@ func (t *Tailer) Rewind(p Position) error {
 	t.pos.Done = slices.Clone(p.Done)
 	t.started, t.locating = !p.IsZero(), p.File != ""
 	t.archiveSize = map[string]int64{} // what was finished after p is unread again
-	t.unread = map[string]int64{}
+	t.unread = again
 	t.waiting = archiveWait{}
 	return nil
 }
@@ -48,9 +51,46 @@ func (t *Tailer) Start(ctx context.Context) (Position, error) {
 	if err != nil {
 		return Position{}, err
 	}
-	p, err := PositionAt(t.opt, line.File, line.From)
+	p, err := t.before(line)
 	if err != nil {
+		_ = t.Rewind(Position{}) // not closed; the line was not consumed, and is found again
 		return Position{}, t.classify(err)
 	}
 	return p, t.Rewind(p)
+}
+
+// before is the place at which the line just returned begins. io.EOF: the file has been cut off below it meanwhile.
+func (t *Tailer) before(line Line) (Position, error) {
+	if t.cur.gz != nil {
+		p, err := PositionAt(t.opt, line.File, line.From)
+		p.Vanished = t.vanishedFiles
+		return p, err
+	}
+	// Through the descriptor: the name may lead nowhere by now, or to an archive that ends before the line.
+	result, err := t.cur.seek(&t.win, line.From, Fingerprint{})
+	if err != nil {
+		return Position{}, err
+	}
+	if result == seekShort {
+		return Position{}, io.EOF
+	}
+	p := t.here()
+	if p.Offset == 0 {
+		p.Head = Fingerprint{} // nothing is consumed in it
+	}
+	p.Done = nil
+	p.Floor, err = t.floorBelow(p.File)
+	return p, err
+}
+
+// untold forgets having told of the files that vanished unread and that p does not count, and returns them.
+func (t *Tailer) untold(p Position) map[string]int64 {
+	out := map[string]int64{}
+	for len(t.gone) > 0 && t.vanishedFiles > p.Vanished {
+		last := len(t.gone) - 1
+		out[t.gone[last].name] = t.gone[last].size
+		t.gone = t.gone[:last]
+		t.vanishedFiles--
+	}
+	return out
 }

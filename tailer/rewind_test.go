@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,5 +213,117 @@ func TestPositionAmongFilesThatBeginAlike(t *testing.T) {
 	}
 	if got := rest(t, again); len(got) != 0 {
 		t.Errorf("%d more lines, want none", len(got))
+	}
+}
+
+// A first start that finds its line and then fails has not consumed it: the next call finds it again.
+func TestStartThatFailsIsRepeated(t *testing.T) {
+	m, tl := startedAt(t, Today(), 5, 300)
+	path := filepath.Join(m.Dir(), filepath.FromSlash(m.File()))
+	failed := false
+	tl.opt.FS = failingOpen{osFS{}, func(name string) error {
+		if failed || name != path {
+			return nil
+		}
+		failed = true
+		return &fs.PathError{Op: "open", Path: name, Err: syscall.EIO}
+	}}
+	_, err := tl.Start(context.Background())
+	if failed != (err != nil) {
+		t.Fatalf("failed to open: %v, error %v", failed, err)
+	}
+	if err != nil {
+		_, err = tl.Start(context.Background())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(rest(t, tl)); got != 5 {
+		t.Errorf("%d lines behind the start, want 5", got)
+	}
+}
+
+// failingOpen is a file system on which some opens fail.
+type failingOpen struct {
+	FS
+	fault func(path string) error
+}
+
+func (f failingOpen) Open(path string) (File, error) {
+	if err := f.fault(path); err != nil {
+		return nil, err
+	}
+	return f.FS.Open(path)
+}
+
+// The record of a file that vanished unread must be stored as well: what is read again after a failure tells of it again.
+func TestRewindTellsOfAVanishedFileAgain(t *testing.T) {
+	m, tl := startedAt(t, Today(), 3, 300)
+	rest(t, tl)
+	at := tl.Position()
+	var unread []string
+	for range 2 {
+		if err := m.Rotate(0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Alert(300); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Tick(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		unread = append(unread, filepath.Join(m.Dir(), filepath.FromSlash(m.File())))
+	}
+	if _, err := tl.Lag(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(unread[0]); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		gaps := 0
+		for {
+			_, err := tl.Next(context.Background())
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			var gap *GapError
+			if errors.As(err, &gap) {
+				gaps++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if gaps != 1 {
+			t.Errorf("told of %d gaps, want 1", gaps)
+		}
+		if err := tl.Rewind(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A file that only a wrong clock can have made, and that vanishes before the live file is left for it, is told of as well.
+func TestVanishedBeforeTheDetour(t *testing.T) {
+	m, tl := startedAt(t, Today(), 3, 300)
+	rest(t, tl)
+	aside := filepath.Join(m.Dir(), "2026", "Mar", "ossec-alerts-15.json")
+	if err := os.WriteFile(aside, []byte("{\"timestamp\":\"\"}\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tl.Lag(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(aside); err != nil {
+		t.Fatal(err)
+	}
+	m.SetClock(m.Now().Add(2 * detourInterval))
+	_, err := tl.Next(context.Background())
+	var gap *GapError
+	if !errors.As(err, &gap) || gap.File != "2026/Mar/ossec-alerts-15.json" {
+		t.Errorf("got %v, want a gap", err)
+	}
+	if got := len(rest(t, tl)); got != 0 {
+		t.Errorf("%d more lines, want none", got)
 	}
 }

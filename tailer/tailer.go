@@ -68,8 +68,17 @@ type Tailer struct {
 	waiting      archiveWait
 	archiveSize  map[string]int64 // archives read to their end by this process, by name and head: content size as their trailer has it
 	unread       map[string]int64 // sizes of files waiting to be read, when last looked at
+	gone         []goneFile       // of these, those that vanished and were told of as a gap: the last of all vanishedFiles
 	startTime    time.Time        // with skipping: the time before which lines are skipped
 	scratch      [tailLen]byte
+
+	vanishedFiles int64 // see Position.Vanished
+}
+
+// goneFile is a file that vanished before it was read.
+type goneFile struct {
+	name string
+	size int64
 }
 
 // archiveWait remembers an archive that did not decompress to its end.
@@ -120,6 +129,8 @@ func Open(opt Options) (*Tailer, error) {
 		pos:         opt.Position,
 		archiveSize: map[string]int64{},
 		unread:      map[string]int64{},
+
+		vanishedFiles: opt.Position.Vanished,
 	}
 	t.pos.Done = slices.Clone(opt.Position.Done)
 	t.started = !opt.Position.IsZero()
@@ -366,6 +377,7 @@ func (t *Tailer) Exposed() bool { return t.exposed }
 
 func (t *Tailer) here() Position {
 	p := t.pos
+	p.Vanished = t.vanishedFiles
 	if s := t.cur; s != nil {
 		p.File, p.Dev, p.Ino = s.name, s.id.dev, s.id.ino
 		p.Head, p.Tail, p.Offset = s.head, fingerprint(t.win.guard()), t.win.offset()

@@ -33,10 +33,11 @@ func (t *Tailer) list() ([]segment, error) {
 	return all, nil
 }
 
-// sameFile reports whether plain file and archive of one name are the same file, as while monitord is compressing it.
+// sameFile reports whether plain file and archive of one name are the same file, as while monitord is compressing it. Where
+// one may not be read the plain one counts: if it is unread that shows when it is opened, and if not it is in nobody's way.
 func (t *Tailer) sameFile(seg segment) (bool, error) {
 	archive, err := openArchive(t.opt.FS, seg.path+gzSuffix, seg.name)
-	if errors.Is(err, errArchive) || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, errArchive) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return true, nil
 	}
 	if err != nil {
@@ -44,7 +45,7 @@ func (t *Tailer) sameFile(seg segment) (bool, error) {
 	}
 	defer archive.close()
 	plain, err := openPlain(t.opt.FS, seg.path, seg.name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return true, nil
 	}
 	if err != nil {
@@ -88,6 +89,8 @@ func (t *Tailer) vanished(segs []segment) error {
 		if !there {
 			delete(t.unread, name)
 			if size > 0 {
+				t.gone = append(t.gone, goneFile{name, size})
+				t.vanishedFiles++
 				return &GapError{File: name, To: size, Reason: GapNotFound}
 			}
 		}
@@ -145,6 +148,9 @@ func (t *Tailer) unreadIn(seg segment) (int64, error) {
 
 func (t *Tailer) unreadInArchive(seg segment, marks []Mark) (int64, error) {
 	src, err := openArchive(t.opt.FS, seg.path+gzSuffix, seg.name)
+	if len(marks) > 0 && errors.Is(err, fs.ErrPermission) {
+		return -1, nil // as below; looked at again as soon as it may be read
+	}
 	if errors.Is(err, errArchive) || errors.Is(err, fs.ErrNotExist) {
 		if len(marks) > 0 {
 			return -1, nil // it was read while it was plain, or given up

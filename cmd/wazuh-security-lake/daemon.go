@@ -108,12 +108,22 @@ func (d *daemon) run(ctx context.Context, loaded *config.Loaded) error {
 }
 
 func (d *daemon) openSpool(c config.Config) (*spool.Spool, error) {
-	s, err := spool.Open(c.Spool.Dir, spool.Options{MaxSize: c.Spool.MaxSize.Bytes(), MinFree: c.Spool.MinFree.Bytes(),
-		CopyMaxSize: c.Copy.MaxSize.Bytes(), Log: d.log, Crash: d.crash})
+	opt := spoolLimits(c)
+	opt.Log, opt.Crash = d.log, d.crash
+	s, err := spool.Open(c.Spool.Dir, opt)
 	if err == nil {
 		return s, nil
 	}
 	return nil, spoolFault(c.Spool.Dir, err)
+}
+
+// mostReserve bounds what a full spool keeps for lines that exist nowhere else.
+const mostReserve = 256 << 20
+
+// spoolLimits are the limits of the spool. A reload may change them.
+func spoolLimits(c config.Config) spool.Options {
+	return spool.Options{MaxSize: c.Spool.MaxSize.Bytes(), MinFree: c.Spool.MinFree.Bytes(), CopyMaxSize: c.Copy.MaxSize.Bytes(),
+		Reserve: min(c.Spool.MaxSize.Bytes()/16, mostReserve)}
 }
 
 // spoolFault gives the errors of spool.Open their exit codes and remedies.
@@ -130,6 +140,12 @@ func spoolFault(dir string, err error) error {
 	}
 	if errors.Is(err, os.ErrPermission) {
 		return fail(exitNoPerm, "the directory must belong to the daemon's user: chown -R wazuh-security-lake: "+dir, err)
+	}
+	if errors.Is(err, spool.ErrFormat) {
+		return fail(exitCantCreate, "install the newer version again: it wrote this", err)
+	}
+	if _, fatal := errors.AsType[*spool.FatalError](err); fatal || errors.Is(err, syscall.EIO) {
+		return fail(exitIO, "see the kernel log for the disk of "+dir+"; what is durable is found at the next start", err)
 	}
 	return fail(exitCantCreate, "check that "+dir+" exists, is writable and has free space", err)
 }
@@ -193,6 +209,7 @@ func (d *daemon) start(ctx context.Context, loaded *config.Loaded) (*generation,
 		}
 		return nil, err
 	}
+	d.spool.SetLimits(spoolLimits(c))
 	g := &generation{d: d, cfg: c}
 	ok := false
 	defer func() {

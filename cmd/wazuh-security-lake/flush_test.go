@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"wazuh-security-lake/config"
 	"wazuh-security-lake/spool"
 )
 
@@ -29,6 +33,58 @@ func TestFlushShipsWhatIsThere(t *testing.T) {
 	daemon.signal(syscall.SIGTERM)
 	if code := daemon.code(); code != 0 {
 		t.Errorf("daemon ended with %d", code)
+	}
+}
+
+// A limit of the spool that is raised holds after a reload.
+func TestReloadRaisesTheLimitsOfTheSpool(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "batch: {interval: 1h}")
+	good, err := os.ReadFile(b.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := strings.Replace(string(good), "min_free: 1MiB", "min_free: 1048576GiB", 1)
+	if err := os.WriteFile(b.config, []byte(full), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	daemon := startChild(t, "run", "-c", b.config)
+	b.until("the spool is full", func() bool { return strings.Contains(daemon.output(), "spool full, reading paused") })
+	if err := os.WriteFile(b.config, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	daemon.signal(syscall.SIGHUP)
+	b.until("the reload", func() bool { return strings.Contains(daemon.output(), "sealing before it is applied") })
+	daemon.signal(syscall.SIGUSR2)
+	if code := daemon.code(); code != 0 {
+		t.Fatalf("daemon ended with %d:\n%s", code, daemon.output())
+	}
+	if got := b.shipped(); got != b.wrote {
+		t.Errorf("%d alerts in the lake, want %d", got, b.wrote)
+	}
+}
+
+// A batch that cannot be sealed at a reload is read again, as at any other time; the daemon does not end by it.
+func TestReloadWithABatchThatCannotBeSealed(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "batch: {interval: 1h}")
+	daemon := b.run()
+	b.write(5)
+	var building []string
+	b.until("a batch has begun", func() bool {
+		building, _ = filepath.Glob(filepath.Join(b.state, "building/*/0.parquet")) // the pattern is well formed
+		return len(building) > 0
+	})
+	if err := os.RemoveAll(filepath.Dir(building[0])); err != nil {
+		t.Fatal(err)
+	}
+	daemon.signal(syscall.SIGHUP)
+	b.until("the reload", func() bool { return strings.Count(daemon.output(), `"msg":"started"`) == 2 })
+	if r := command(t, "", "drain", "-c", b.config); r.code != 0 {
+		t.Fatalf("exit %d: %s%s\n%s", r.code, r.out, r.err, daemon.output())
+	}
+	if got := b.shipped(); got != b.wrote {
+		t.Errorf("%d alerts in the lake, want %d", got, b.wrote)
 	}
 }
 
@@ -86,6 +142,27 @@ func TestDrainOfARunningDaemon(t *testing.T) {
 	}
 	if got := b.shipped(); got != b.wrote {
 		t.Errorf("%d alerts in the lake after the restart, want %d", got, b.wrote)
+	}
+}
+
+// A drain reads to the end, however far off that is.
+func TestDrainOfABacklog(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "batch: {interval: 1h}\nfilter: {level: 15}")
+	daemon := b.run()
+	daemon.signal(syscall.SIGSTOP) // so that it finds all of it at once
+	b.write(200_000)
+	daemon.signal(syscall.SIGUSR2)
+	daemon.signal(syscall.SIGCONT)
+	if code := daemon.code(); code != 0 {
+		t.Errorf("the daemon ended with %d", code)
+	}
+	st, err := spool.Read(b.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Account.Read != int64(b.wrote) {
+		t.Errorf("drained after %d of %d lines", st.Account.Read, b.wrote)
 	}
 }
 
@@ -161,6 +238,44 @@ func TestDrainOfTheSpoolFails(t *testing.T) {
 	began := time.Now()
 	if r := command(t, "", "drain", "-c", b.config); r.code != exitUnavailable || !strings.Contains(r.err, "remedy") {
 		t.Errorf("exit %d after %v: %s", r.code, time.Since(began), r.err)
+	}
+}
+
+// The daemon keeps a reserve for lines that exist nowhere else, in a full spool.
+func TestDaemonKeepsAReserve(t *testing.T) {
+	t.Parallel()
+	c := config.Default()
+	c.Spool.Dir, c.Spool.MaxSize, c.Spool.MinFree = t.TempDir(), config.MiB, config.MiB
+	s, err := (&daemon{log: slog.New(slog.DiscardHandler)}).openSpool(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close() //nolint:errcheck // nothing is checked after it
+	b, err := s.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := b.Create("0.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(make([]byte, 1000<<10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(spool.Manifest{Position: json.RawMessage(`{}`), Objects: []spool.Object{{File: "0.parquet"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Begin(); !errors.Is(err, spool.ErrFull) {
+		t.Errorf("got %v at 1000 of 1024 KiB, want that the spool is full", err)
+	}
+	if b, err = s.BeginReserve(); err != nil {
+		t.Fatalf("no reserve: %v", err)
+	}
+	if err := b.Discard(); err != nil {
+		t.Fatal(err)
 	}
 }
 

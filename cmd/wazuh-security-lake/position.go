@@ -107,7 +107,7 @@ same metadata.uid). Nothing is done without --yes.`,
 // chosenPosition reads a saved position, or lets the tailer find the first line at a moment.
 func chosenPosition(ctx context.Context, g *global, in config.Input, at, file string) (tailer.Position, error) {
 	if file != "" {
-		return savedPosition(g.std.in, file)
+		return savedPosition(g.std.in, file, in)
 	}
 	if _, err := tailer.ParseStartAt(at); err != nil {
 		return tailer.Position{}, fail(exitUsage, "see position set --help", fmt.Errorf("--at %q: want today, end, YYYY-MM-DD or an RFC 3339 time such as 2026-03-15T00:00:00Z", at))
@@ -121,9 +121,9 @@ func chosenPosition(ctx context.Context, g *global, in config.Input, at, file st
 	return t.Start(ctx)
 }
 
-// savedPosition reads what position show printed. Standard input is touched only when it is asked for: on a terminal it has
-// no end.
-func savedPosition(stdin io.Reader, file string) (tailer.Position, error) {
+// savedPosition reads what position show printed. It takes only a position that the daemon can start with: a wrong one would
+// be found out by its next start. Standard input is touched only when it is asked for: on a terminal it has no end.
+func savedPosition(stdin io.Reader, file string, in config.Input) (tailer.Position, error) {
 	var p tailer.Position
 	var data []byte
 	var err error
@@ -132,12 +132,18 @@ func savedPosition(stdin io.Reader, file string) (tailer.Position, error) {
 	} else {
 		data, err = os.ReadFile(file)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return p, fmt.Errorf("read position: %w", err)
-	case json.Unmarshal(data, &p) != nil, p.IsZero():
-		return p, fail(exitData, "give the output of position show", fmt.Errorf("read position: %s holds none", file))
 	}
+	const remedy = "give the output of position show"
+	if json.Unmarshal(data, &p) != nil || p.IsZero() {
+		return p, fail(exitData, remedy, fmt.Errorf("read position: %s holds none", file))
+	}
+	t, err := openTailer(in, p, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return p, fail(exitData, remedy, fmt.Errorf("read position: %w", err))
+	}
+	_ = t.Close() // nothing was read
 	return p, nil
 }
 
@@ -154,11 +160,10 @@ func explainMove(w io.Writer, c config.Config, next tailer.Position) error {
 		return nil
 	}
 	fmt.Fprintf(w, "old position: %s at byte %d\n", old.File, old.Offset)
-	later := tailer.Compare(next.File, old.File)
-	switch {
-	case later > 0 || next.File == old.File && next.Offset > old.Offset:
+	switch order := tailer.Compare(next.File, old.File); {
+	case order > 0 || order == 0 && next.Offset > old.Offset:
 		fmt.Fprintln(w, "SKIPPED: the alerts between the old and the new position are never shipped by the daemon.")
-	case next.File == old.File && next.Offset == old.Offset:
+	case order == 0 && next.Offset == old.Offset:
 		fmt.Fprintln(w, "The same place.")
 	default:
 		fmt.Fprintln(w, "REPEATED: the alerts between the new and the old position are shipped a second time.")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wazuh-security-lake/config"
+	"wazuh-security-lake/spool"
 )
 
 // Commands speak to the running daemon by signals, and it answers in status.json:
@@ -37,7 +38,7 @@ type requests struct {
 	drain      string       // phase; "" while no drain is under way
 }
 
-// drainRetry is how long a drain waits before it tries again to read on from a full spool.
+// drainRetry is how long a drain waits before it looks again, when it has not come to the end.
 const drainRetry = time.Second
 
 // pipeline is the running relay and uploader of a generation.
@@ -113,13 +114,15 @@ func (g *generation) answer(asked int64, err error) flushAnswer {
 	return a
 }
 
-// drain reads to the end of what is there, as often as it takes: a full spool empties while it waits.
+// drain reads to the end of what is there, as often as it takes: a full spool empties while it waits, and a flush takes only so
+// much of a backlog.
 func (p *pipeline) drain() {
 	g := p.g
 	g.work.Go(func() {
 		for {
 			err := g.relay.Flush(p.readCtx)
-			if err == nil {
+			// A flush does not wait for the end of a large backlog. An input that cannot be read has nothing for a drain.
+			if st := g.relay.Stats(); err == nil && (st.CaughtUp || st.InputError != "") {
 				select {
 				case p.read <- struct{}{}:
 				case <-p.readCtx.Done():
@@ -257,7 +260,12 @@ func (g *generation) signalled(sig syscall.Signal, p *pipeline) (next *config.Lo
 			g.d.asks.drain = ""
 		}
 		g.d.log.Info("configuration changed, sealing before it is applied")
-		return next, true, p.stop()
+		err = p.stop()
+		if _, fatal := errors.AsType[*spool.FatalError](err); err != nil && !fatal {
+			g.d.log.Error("batch not written, reading again from the last committed position", "err", err)
+			err = nil
+		}
+		return next, true, err
 	}
 	return nil, true, g.shutdown(p.stop)
 }
