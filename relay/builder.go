@@ -15,7 +15,8 @@ import (
 )
 
 // maxPartitions is how many (source, day) objects may be open at once: each holds up to one row group in memory.
-// Only alerts with scattered timestamps come near it; the batch is then sealed early.
+// Only alerts with scattered timestamps come near it: beyond it the one that had no alert for longest is closed, and the batch is
+// sealed early.
 const maxPartitions = 12
 
 // idleLines is how many lines must have gone by without one for an object until it is closed once another day has begun: its day
@@ -173,6 +174,20 @@ func (b *builder) closeOver() error {
 	return nil
 }
 
+// closeOldest makes room for another open object where there are maxPartitions: it closes the one that had no alert for longest.
+func (b *builder) closeOldest() error {
+	if len(b.open) < maxPartitions {
+		return nil
+	}
+	var oldest *object
+	for _, o := range b.open {
+		if oldest == nil || o.lastLine < oldest.lastLine {
+			oldest = o
+		}
+	}
+	return b.close(oldest)
+}
+
 // write writes the event of a fate.
 func (f *fate) write(e *lake.Encoder) error {
 	if f.pattern != nil {
@@ -191,6 +206,9 @@ func (b *builder) create(key openKey, ms int64) (*object, error) {
 		}
 	}
 	if err := b.closeOver(); err != nil {
+		return nil, err
+	}
+	if err := b.closeOldest(); err != nil {
 		return nil, err
 	}
 	name := strconv.Itoa(len(b.objects)) + ".parquet"

@@ -194,6 +194,28 @@ func TestDaysThatAreOver(t *testing.T) {
 	})
 }
 
+// Of a log whose timestamps are scattered over many days a few objects are open at a time, within a pass too: the one that had no
+// alert for longest is closed for another.
+func TestScatteredDays(t *testing.T) {
+	for name, test := range map[string]struct{ days, objects int }{
+		"few":  {12, 12},
+		"many": {13, 26},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(w *world) {
+				for i := range 2 * test.days {
+					w.line(alert(noon.AddDate(0, 0, -(i%test.days)), fmt.Sprintf(`"full_log":"%d"`, i)))
+				}
+				w.poll()
+				if len(w.sealed) != 1 || len(w.sealed[0].Objects) != test.objects {
+					w.t.Fatalf("sealed %d batches: %+v, want one of %d objects", len(w.sealed), w.sealed, test.objects)
+				}
+				w.wantSealed(shipped(int64(2 * test.days)))
+			})
+		})
+	}
+}
+
 // What the manifest says of a batch: place, ranges, objects, names.
 func TestManifest(t *testing.T) {
 	bubble(t, nil, func(w *world) {
