@@ -146,10 +146,11 @@ func explainMove(w io.Writer, c config.Config, next tailer.Position) error {
 		return nil
 	}
 	fmt.Fprintf(w, "old position: %s at byte %d\n", old.File, old.Offset)
+	order := tailer.Compare(next.File, old.File)
 	switch {
-	case next.File > old.File || next.File == old.File && next.Offset > old.Offset:
+	case order > 0 || order == 0 && next.Offset > old.Offset:
 		fmt.Fprintln(w, "SKIPPED: the alerts between the old and the new position are never shipped by the daemon.")
-	case next.File == old.File && next.Offset == old.Offset:
+	case order == 0 && next.Offset == old.Offset:
 		fmt.Fprintln(w, "The same place.")
 	default:
 		fmt.Fprintln(w, "REPEATED: the alerts between the new and the old position are shipped a second time.")
