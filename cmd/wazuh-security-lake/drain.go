@@ -116,7 +116,7 @@ func drainOpen(ctx context.Context, g *global, c config.Config, s *spool.Spool, 
 		defer putter.Close() //nolint:errcheck // everything was acknowledged or not: nothing is learned from it
 		u := uploader.New(s, putter, uploader.Options{Concurrency: c.Upload.Concurrency, MaxRate: c.Upload.MaxRate.Bytes(), Log: log})
 		if err := u.Drain(ctx); err != nil {
-			return undelivered(err)
+			return undelivered(ctx, err)
 		}
 	}
 	copies, closeCopies, err := openCopies(ctx, c, s, log, nil)
@@ -136,9 +136,10 @@ func drainOpen(ctx context.Context, g *global, c config.Config, s *spool.Spool, 
 	return err
 }
 
-// undelivered gives what Drain left behind its exit code and the remedy of the first cause that has one.
-func undelivered(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+// undelivered gives what Drain left behind its exit code and the remedy of the first cause that has one. Whether the time of
+// the command is over only ctx tells: an endpoint that does not answer is a deadline among the causes as well.
+func undelivered(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
 		return fail(exitTempFail, "run it again: what was shipped stays shipped", err)
 	}
 	remedy := "run it again, or start the daemon: it tries for ever"

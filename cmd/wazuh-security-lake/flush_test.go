@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	"wazuh-security-lake/spool"
+	"wazuh-security-lake/uploader"
 )
 
 func TestFlushShipsWhatIsThere(t *testing.T) {
@@ -161,6 +165,21 @@ func TestDrainOfTheSpoolFails(t *testing.T) {
 	began := time.Now()
 	if r := command(t, "", "drain", "-c", b.config); r.code != exitUnavailable || !strings.Contains(r.err, "remedy") {
 		t.Errorf("exit %d after %v: %s", r.code, time.Since(began), r.err)
+	}
+}
+
+// A destination that does not answer is not a --timeout that is over, though its own error is a deadline as well.
+func TestUndeliveredTellsWhoseTimeIsOver(t *testing.T) {
+	silent := &uploader.UndeliveredError{Objects: 1, Causes: []error{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, fmt.Errorf("send: %w", context.DeadlineExceeded)}}
+	over, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	for name, tt := range map[string]struct {
+		ctx  context.Context
+		want int
+	}{"time left": {t.Context(), exitUnavailable}, "time over": {over, exitTempFail}} {
+		if got := exitCode(undelivered(tt.ctx, silent)); got != tt.want {
+			t.Errorf("%s: exit %d, want %d", name, got, tt.want)
+		}
 	}
 }
 
