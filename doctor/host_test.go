@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -239,6 +240,15 @@ func TestState(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	// An upgrade that brings other columns for the same class and version keeps the daemon from starting.
+	c.Spool.Dir, c.Sources[0].Class = filepath.Join(t.TempDir(), "state"), config.SecurityFinding
+	if s, err = spool.Open(c.Spool.Dir, spool.Options{MaxSize: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.PinSources([]spool.SourcePin{{Name: "wazuh", Class: class.Name, OCSFVersion: class.Version, SchemaHash: "other"}}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	judge(t, checkState(c)(t.Context()), Fail, Configuration, "other columns", "new custom source")
 }
 
 func TestUnit(t *testing.T) {

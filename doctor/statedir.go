@@ -158,6 +158,10 @@ func checkState(c config.Config) func(context.Context) Result {
 					return failure(Configuration, fmt.Sprintf("source %s has shipped %s %s; the configuration says %s %s", s.Name, pin.Class, pin.OCSFVersion, class.Name, class.Version),
 						"a source never changes its class or version: create a new custom source and name it in sources, or set class and ocsf_version back")
 				}
+				if pin.Name == s.Name && pin.SchemaHash != class.Fingerprint() {
+					return failure(Configuration, fmt.Sprintf("source %s has shipped %s %s with other columns than this version writes", s.Name, pin.Class, pin.OCSFVersion),
+						"a source never changes its columns: create a new custom source and name it in sources, or go back to the version that has shipped")
+				}
 			}
 		}
 		quarantined := 0
