@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -255,6 +256,9 @@ func (v *statusView) waiting(st spool.State) {
 				v.Waiting.OldestSeal = at
 			}
 			for _, o := range b.Manifest.Objects {
+				if slices.Contains(b.Acked, o.File) {
+					continue
+				}
 				if at := time.UnixMilli(o.FirstTime).UTC(); v.Waiting.OldestEvent.IsZero() || at.Before(v.Waiting.OldestEvent) {
 					v.Waiting.OldestEvent = at
 				}
