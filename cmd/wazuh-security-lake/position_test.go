@@ -19,6 +19,7 @@ func TestExplainMove(t *testing.T) {
 		"to a later part":      {"2026/Jan/ossec-alerts-31.json", "2026/Jan/ossec-alerts-31-001.json", "SKIPPED"},
 		"to the next day":      {"2026/Jan/ossec-alerts-09.json", "2026/Jan/ossec-alerts-10.json", "SKIPPED"},
 		"nowhere":              {"2026/Jan/ossec-alerts-09.json", "2026/Jan/ossec-alerts-09.json", "The same place"},
+		"from nothing":         {"", "2026/Jan/ossec-alerts-09.json", "SKIPPED"},
 		"segments of an inbox": {"000000000009.ndjson", "000000000010.ndjson", "SKIPPED"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -31,7 +32,7 @@ func TestExplainMove(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			at, err := json.Marshal(tailer.Position{File: tt.from, Offset: 10})
+			at, err := json.Marshal(tailer.Position{File: tt.from, Offset: 10, Floor: "-"})
 			if err != nil {
 				t.Fatal(err)
 			}
