@@ -251,6 +251,25 @@ func TestState(t *testing.T) {
 	judge(t, checkState(c)(t.Context()), Fail, Configuration, "other columns", "new custom source")
 }
 
+// A state that a later version wrote is mended by that version: there is nothing to decide about the position.
+func TestStateOfALaterVersion(t *testing.T) {
+	c := config.Default()
+	c.Spool.Dir = filepath.Join(t.TempDir(), "state")
+	s, err := spool.Open(c.Spool.Dir, spool.Options{MaxSize: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, c.Spool.Dir, "outbox/000000000009/manifest.json", `{"version":9}`)
+	r := checkState(c)(t.Context())
+	judge(t, r, Fail, State, "000000000009", "install that version again")
+	if strings.Contains(strings.Join(r.Remedy, " "), "position set") {
+		t.Errorf("remedy %q", r.Remedy)
+	}
+}
+
 func TestUnit(t *testing.T) {
 	root := t.TempDir()
 	judge(t, checkUnit(root)(t.Context()), Skip, "", "not run by systemd")

@@ -145,6 +145,8 @@ func checkState(c config.Config) func(context.Context) Result {
 			return skipped("no state in %s: the daemon has not been started yet", c.Spool.Dir)
 		case err != nil:
 			return skipped("the state cannot be read by this user: %v", err)
+		case errors.Is(st.Problem, spool.ErrFormat):
+			return failure(State, st.Problem.Error(), "the package was downgraded: install that version again")
 		case st.Problem != nil:
 			return failure(State, st.Problem.Error(), "decide where to go on: wazuh-security-lake position set --help")
 		}

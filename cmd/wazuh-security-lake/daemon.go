@@ -127,6 +127,9 @@ func spoolFault(dir string, err error) error {
 		}
 		return fail(code, "decide where to go on: wazuh-security-lake position set --help", err)
 	}
+	if errors.Is(err, spool.ErrFormat) {
+		return fail(exitData, "the package was downgraded: install that version again", err)
+	}
 	if errors.Is(err, os.ErrPermission) {
 		return fail(exitNoPerm, "the directory must belong to the daemon's user: chown -R wazuh-security-lake: "+dir, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"syscall"
 	"time"
 
@@ -27,8 +28,8 @@ again); the command waits for that. When the command is interrupted or its time 
 systemctl reload wazuh-security-lake ends that, and it reads on.
 With the daemon stopped: ships what is in the spool. Alerts that were not read yet stay in Wazuh's files.
 
-Exit codes: 0 nothing is left; 69 the destination does not take it; 75 not within --timeout, or the daemon ended before it was
-done. Killed at any moment nothing is lost or shipped twice.`,
+Exit codes: 0 nothing is left; 65 what a later version has sealed is left; 69 the destination does not take it; 75 not within
+--timeout, or the daemon ended before it was done. Killed at any moment nothing is lost or shipped twice.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := g.load()
@@ -129,11 +130,27 @@ func drainOpen(ctx context.Context, g *global, c config.Config, s *spool.Spool, 
 			fmt.Fprintf(g.std.err, "the lake has everything; second copies (copy.ocsf_json) stay behind: %v\n", err)
 		}
 	}
+	if err := leftBehind(c.Spool.Dir); err != nil {
+		return err
+	}
 	if st := s.Totals(); st.Quarantined > 0 {
 		fmt.Fprintf(g.std.err, "%d alerts are in quarantine and stay there: see spool list\n", st.Quarantined)
 	}
 	_, err = fmt.Fprintf(g.std.out, "drained: %d objects shipped, nothing is left in the spool; alerts not read yet stay in Wazuh's files\n", waiting)
 	return err
+}
+
+// leftBehind names a batch that a later version has sealed: it is in no queue of this one, and waits all the same.
+func leftBehind(dir string) error {
+	st, err := spool.Read(dir)
+	if err != nil {
+		return err
+	}
+	later, ok := errors.AsType[*spool.FormatError](st.Problem)
+	if !ok || !strings.HasPrefix(later.Path, string(spool.Outbox)+"/") {
+		return nil
+	}
+	return spoolFault(dir, fmt.Errorf("drain: everything else is shipped: %w", later))
 }
 
 // undelivered gives what Drain left behind its exit code and the remedy of the first cause that has one. Whether the time of
