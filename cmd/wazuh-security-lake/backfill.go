@@ -120,6 +120,10 @@ func prepareBackfill(g *global, f backfillFlags, files []string) (*backfillJob, 
 		if err := size.UnmarshalText([]byte(f.maxRate)); err != nil {
 			return nil, usage(fmt.Errorf("--max-rate: %w", err))
 		}
+		b.cfg.Upload.MaxRate = size
+		if err := config.Validate(b.cfg); err != nil { // slower than that S3 gives an upload up
+			return nil, usage(fmt.Errorf("--max-rate: %w", err))
+		}
 		b.rate = size.Bytes()
 	}
 	return b, nil

@@ -109,6 +109,7 @@ func TestBackfillRefuses(t *testing.T) {
 		"days the wrong way":    {[]string{"--from", "2026-03-02", "--to", "2026-03-01"}, exitUsage, "is before"},
 		"no workers":            {[]string{"--from", "2026-03-02", "--workers", "0"}, exitUsage, "--workers"},
 		"rate":                  {[]string{"--from", "2026-03-02", "--max-rate", "much"}, exitUsage, "--max-rate"},
+		"too low a rate":        {[]string{"--from", "2026-03-02", "--max-rate", "100"}, exitUsage, "16KiB"},
 		"the daemon's day":      {[]string{"--from", "2026-03-16"}, exitUsage, "the daemon reads it"},
 		"days without alerts":   {[]string{"--to", "2026-03-01"}, exitNoInput, "no alert files"},
 		"a file that is not":    {[]string{filepath.Join(alerts, "missing.json")}, exitNoInput, "missing.json"},
