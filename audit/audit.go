@@ -174,12 +174,19 @@ func (a *auditor) throughInbox(h backfill.History, m *spool.Manifest) error {
 // day is a day in Wazuh's file names, as a date in UTC.
 type day struct{ time.Time }
 
-// ofDay reports whether a file is of the day. A backfill from elsewhere knows only its base name.
-func (d day) ofDay(name string) bool {
+// read reports whether a file that a batch has read is of the day. A backfill from elsewhere knows only its base name, which is
+// that of the same day in every month: then the times of the batch's events tell the month. Any day of the manager's time zone
+// lies within a day of the same day in UTC.
+func (d day) read(m *spool.Manifest, name string) bool {
 	if of, ok := tailer.DayOf(name); ok {
 		return of.Equal(d.Time)
 	}
-	return strings.HasPrefix(name, strings.TrimSuffix(filepath.Base(tailer.FirstName(d.Time)), ".json"))
+	if !strings.HasPrefix(name, strings.TrimSuffix(filepath.Base(tailer.FirstName(d.Time)), ".json")) {
+		return false
+	}
+	return len(m.Objects) == 0 || slices.ContainsFunc(m.Objects, func(o spool.Object) bool {
+		return o.LastTime >= d.Add(-24*time.Hour).UnixMilli() && o.FirstTime < d.Add(48*time.Hour).UnixMilli()
+	})
 }
 
 // touching are the batches that read a file of the day, or took over rejected lines of one that did.
@@ -187,7 +194,7 @@ func (d day) touching(h backfill.History) map[uint64]bool {
 	out := make(map[uint64]bool)
 	for _, p := range h.Past {
 		m := p.Manifest
-		if m != nil && (slices.ContainsFunc(m.Ranges, func(r spool.Range) bool { return d.ofDay(r.File) }) ||
+		if m != nil && (slices.ContainsFunc(m.Ranges, func(r spool.Range) bool { return d.read(m, r.File) }) ||
 			m.Replay != nil && slices.ContainsFunc(m.Replay.Batches, func(seq uint64) bool { return out[seq] })) {
 			out[p.Seq] = true
 		}
@@ -369,11 +376,8 @@ func (a *auditor) gone(own []tailer.DatedFile) {
 	named := make(map[lost]int64)
 	var order []lost
 	for name, list := range a.claims {
-		if !a.day.ofDay(name) {
-			continue
-		}
 		for _, c := range list {
-			if !slices.ContainsFunc(own, func(f tailer.DatedFile) bool {
+			if a.day.read(c.batch.m, name) && !slices.ContainsFunc(own, func(f tailer.DatedFile) bool {
 				return slices.ContainsFunc(heads[f.Name], func(h string) bool {
 					return backfill.SameFile(c.r, spool.Range{File: f.Name, Head: h})
 				})

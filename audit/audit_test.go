@@ -260,6 +260,36 @@ func (w *world) damage(seq int) {
 	w.ledger(func(lines [][]byte) [][]byte { lines[seq-1][40] ^= 1; return lines })
 }
 
+// A file from elsewhere, read under its base name, may be of that day in any month: the times of its events tell which.
+func TestDayOfAFileFromElsewhere(t *testing.T) {
+	at := func(month time.Month) int64 { return time.Date(2026, month, 14, 12, 0, 0, 0, time.UTC).UnixMilli() }
+	const gone = "file gone ossec-alerts-14 0-5; delivered 2020"
+	for name, test := range map[string]struct {
+		objects []spool.Object
+		want    string
+		batches int
+	}{
+		"of this month":    {[]spool.Object{{FirstTime: at(3), LastTime: at(3)}}, gone, 3},
+		"of another month": {[]spool.Object{{FirstTime: at(2), LastTime: at(2)}, {FirstTime: at(4), LastTime: at(4)}}, "delivered 2020", 2},
+		"nobody knows":     {nil, gone, 3}, // all of it was filtered or rejected
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			k, err := backfill.Load(w.state)
+			w.must(err)
+			k.Histories = append(k.Histories, backfill.History{Dir: "backfill/files/01", Past: []spool.Past{{Seq: 1, Fate: spool.Delivered, Manifest: &spool.Manifest{
+				Seq: 1, Ranges: []spool.Range{{File: "ossec-alerts-14.json", Head: "x", To: 5}}, Objects: test.objects}}}})
+			owner, err := backfill.OwnerOf(k, tailer.Today(), time.Now(), func(string, int64) (time.Time, bool) { return time.Time{}, false })
+			w.must(err)
+			r, err := Day(t.Context(), k, owner, w.log, time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC))
+			w.must(err)
+			if got := short(r); got != test.want || r.Batches != test.batches {
+				t.Errorf("got  %s in %d batches\nwant %s in %d", got, r.Batches, test.want, test.batches)
+			}
+		})
+	}
+}
+
 func TestDayBeforeTheDaemon(t *testing.T) {
 	w := newWorld(t)
 	w.must(os.RemoveAll(w.state))

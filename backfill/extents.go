@@ -104,6 +104,17 @@ func (x *Extents) Minus(r spool.Range) []spool.Range {
 // Covers reports whether every byte of r is in the set; never for a range without an end.
 func (x *Extents) Covers(r spool.Range) bool { return len(x.Minus(r)) == 0 }
 
+// top is where the set ends in the file of r.
+func (x *Extents) top(r spool.Range) int64 {
+	var top int64
+	for _, e := range x.byHead[r.Head] {
+		if n := len(e.spans); n > 0 && SameFile(spool.Range{File: e.file, Head: r.Head}, r) {
+			top = max(top, e.spans[n-1].to)
+		}
+	}
+	return top
+}
+
 // Knows reports whether any byte of a file of this first line and base name is in the set, and under which name.
 func (x *Extents) Knows(head, base string) (file string, ok bool) {
 	for _, e := range x.byHead[head] {

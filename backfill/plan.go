@@ -104,6 +104,7 @@ type Plan struct {
 	Done   int // of these, read before
 
 	planned Extents // one without an end reaches to math.MaxInt64
+	vague   []File  // those whose first line is no alert
 }
 
 // groupBytes is how much of the files of one day goes into one batch.
@@ -134,6 +135,10 @@ func Range(k *Known, o Owner, files []File) Plan {
 		}
 		if f.Damaged {
 			p.leave(f, 0, -1, damaged, true)
+			continue
+		}
+		if p.twin(k, f) {
+			p.leave(f, 0, -1, "begins with a line that is no alert, as another file of this name does: they cannot be told apart, give it another name", true)
 			continue
 		}
 		if piece.To > 0 {
@@ -169,6 +174,21 @@ func (p *Plan) add(m Piece) {
 		}
 	}
 	p.Groups = append(p.Groups, Group{Pieces: []Piece{m}})
+}
+
+// twin reports a file that has the name and the first line of another one and is no copy of it. A first line that is an alert
+// belongs to one file only; any other may begin many, and what was read of one of them must not count for the next.
+func (p *Plan) twin(k *Known, f File) bool {
+	if f.Alert || f.Tree {
+		return false
+	}
+	id := spool.Range{File: f.Name, Head: f.Head.Hash}
+	i := slices.IndexFunc(p.vague, func(o File) bool { return SameFile(spool.Range{File: o.Name, Head: o.Head.Hash}, id) })
+	if i < 0 {
+		p.vague = append(p.vague, f)
+		return !strings.HasSuffix(f.Path, ".gz") && k.Read.top(id) > f.Size // read farther than it goes
+	}
+	return uint32(p.vague[i].Size) != uint32(f.Size) // of an archive the size is known modulo 4 GiB
 }
 
 // missing are the parts of a piece that no ledger names and that are not planned yet; those it plans. shared reports that

@@ -235,6 +235,47 @@ func TestElsewhereTakesACopyForTheFileItIs(t *testing.T) {
 	w.want(Range(k, w.owner(k), files), "raw-1.txt 0 -1")
 }
 
+// A first line that is no alert may be that of many files. Nobody can tell two of one name apart then, and the second must not
+// pass for one that was read.
+func TestElsewhereNamesFilesThatCannotBeToldApart(t *testing.T) {
+	const header = "# exported\n"
+	w := newWorld(t)
+	first := w.file("/a/x.json", header+alerts("a", 5))
+	copied := w.file("/copy/x.json.gz", header+alerts("a", 5))
+	longer := w.file("/b/x.json", header+alerts("b", 9))
+	shorter := w.file("/c/x.json", header+alerts("c", 2))
+	renamed := w.file("/d/y.json", header+alerts("d", 2))
+	plan := func(k *Known, paths ...string) Plan {
+		t.Helper()
+		files, err := Elsewhere(k, w.log, paths)
+		w.must(err)
+		return Range(k, Owner{}, files)
+	}
+	faults := func(p Plan) int {
+		n := 0
+		for _, l := range p.Left {
+			if l.Fault && strings.Contains(l.Reason, "another name") {
+				n++
+			}
+		}
+		return n
+	}
+	p := plan(w.known(), first, copied, longer, shorter, renamed)
+	w.want(p, "x.json 0 -1", "y.json 0 -1")
+	if faults(p) != 2 || p.Done != 1 {
+		t.Errorf("%d faults, %d read before, want 2 and the copy: %v", faults(p), p.Done, p.Left)
+	}
+	w.batch(spool.Manifest{Ranges: []spool.Range{{File: "x.json", Head: w.head(first).Hash, To: int64(len(header + alerts("a", 5)))}}}, tailer.Position{File: day16, Floor: part15})
+	for _, path := range []string{first, copied} {
+		if p := plan(w.known(), path); faults(p) != 0 || p.Done != 1 {
+			t.Errorf("%s again: %d read before, left %v", path, p.Done, p.Left)
+		}
+	}
+	if p := plan(w.known(), shorter); faults(p) != 1 || p.Done != 0 {
+		t.Errorf("a shorter one: %d read before, left %v", p.Done, p.Left)
+	}
+}
+
 func TestGaps(t *testing.T) {
 	w := newWorld(t)
 	w.threeDays()

@@ -219,9 +219,9 @@ func (c *checker) log() {
 	}
 }
 
-// internal reports whether file is one of the names that the spool keeps in its directory, or lies below one.
+// internal reports whether file is one of the names that the daemon keeps in its state directory, or lies below one.
 func (c *checker) internal(file string) bool {
-	for _, name := range []string{"lock", "instance", "sources.json", "building", "outbox", "shipped", "ledger", "rejects", "quarantine", "copies", "backfill"} {
+	for _, name := range []string{"lock", "instance", "sources.json", "status.json", "building", "outbox", "shipped", "ledger", "rejects", "quarantine", "copies", "backfill"} {
 		if within(file, path.Join(c.cfg.Spool.Dir, name)) {
 			return true
 		}

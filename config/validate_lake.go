@@ -68,11 +68,22 @@ func (c *checker) destination() {
 	case scheme == "file" && !strings.HasPrefix(rest, "/"):
 		c.fault(at, "must be s3://BUCKET or file:///DIRECTORY", got, "an absolute directory has three slashes before it: file:///"+rest)
 	case scheme == "file":
-		if c.absolute(at, rest) && c.internal(rest) {
-			c.fault(at, "must not lie inside the spool's own directories", got, "")
-		}
+		c.directory(at, got, rest)
 	default:
 		c.fault(at, "must be s3://BUCKET or file:///DIRECTORY", got, "")
+	}
+}
+
+// directory checks the path of a file:// URL. What a URL reads otherwise than it is written would be another directory for the
+// uploader than for everybody who looks at the configuration.
+func (c *checker) directory(at, got, path string) {
+	if !c.absolute(at, path) {
+		return
+	}
+	if u, err := url.Parse(got); err != nil || u.Path != path {
+		c.fault(at, "must not hold % ? or #: they mean something else in a URL", got, "")
+	} else if c.internal(path) {
+		c.fault(at, "must not lie inside the spool's own directories", got, "")
 	}
 }
 
@@ -262,9 +273,7 @@ func (c *checker) copy() {
 			c.fault(at, "must not be the bucket of the Security Lake", to.OCSFJSON, "the crawler would meet objects that are no Parquet")
 		}
 	case "file":
-		if c.absolute(at, rest) && c.internal(rest) {
-			c.fault(at, "must not lie inside the spool's own directories", to.OCSFJSON, "")
-		}
+		c.directory(at, to.OCSFJSON, rest)
 	default:
 		c.fault(at, "must be empty, s3://BUCKET[/PREFIX] or file:///DIRECTORY", to.OCSFJSON, "")
 	}

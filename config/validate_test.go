@@ -126,6 +126,22 @@ func TestValidate(t *testing.T) {
 				`copy.ocsf_json: must be s3://BUCKET[/PREFIX], got "s3://bucket/a/../b"`,
 			},
 		},
+		"file destinations that a URL reads otherwise": {
+			map[string]string{"lake.destination": "file:///srv/a%20b", "copy.ocsf_json": "file:///srv/copy#1"},
+			[]string{
+				`lake.destination: must not hold % ? or #: they mean something else in a URL, got "file:///srv/a%20b"`,
+				`copy.ocsf_json: must not hold % ? or #: they mean something else in a URL, got "file:///srv/copy#1"`,
+			},
+		},
+		"into the spool by an escape": {
+			map[string]string{"lake.destination": "file:///var/lib/wazuh-security-lake/out%62ox"},
+			[]string{`lake.destination: must not hold % ? or #: they mean something else in a URL, got "file:///var/lib/wazuh-security-lake/out%62ox"`},
+		},
+		"file destination with a space": {map[string]string{"lake.destination": "file:///srv/a b@c:d+e"}, nil},
+		"log into the daemon's note": {
+			map[string]string{"log.file": "/var/lib/wazuh-security-lake/status.json"},
+			[]string{`log.file: must not lie inside the spool's own directories, got "/var/lib/wazuh-security-lake/status.json"`},
+		},
 		"copy into the lake": {
 			map[string]string{"copy.ocsf_json": "s3://aws-security-data-lake-us-east-1-example"},
 			[]string{`copy.ocsf_json: must not be the bucket of the Security Lake, got "s3://aws-security-data-lake-us-east-1-example"; the crawler would meet objects that are no Parquet`},

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -238,6 +239,34 @@ func TestState(t *testing.T) {
 	judge(t, checkState(c)(t.Context()), Fail, Configuration, "has shipped security_finding 1.1.0; the configuration says detection_finding 1.1.0")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+	// An upgrade that brings other columns for the same class and version keeps the daemon from starting.
+	c.Spool.Dir, c.Sources[0].Class = filepath.Join(t.TempDir(), "state"), config.SecurityFinding
+	if s, err = spool.Open(c.Spool.Dir, spool.Options{MaxSize: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.PinSources([]spool.SourcePin{{Name: "wazuh", Class: class.Name, OCSFVersion: class.Version, SchemaHash: "other"}}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	judge(t, checkState(c)(t.Context()), Fail, Configuration, "other columns", "new custom source")
+}
+
+// A state that a later version wrote is mended by that version: there is nothing to decide about the position.
+func TestStateOfALaterVersion(t *testing.T) {
+	c := config.Default()
+	c.Spool.Dir = filepath.Join(t.TempDir(), "state")
+	s, err := spool.Open(c.Spool.Dir, spool.Options{MaxSize: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, c.Spool.Dir, "outbox/000000000009/manifest.json", `{"version":9}`)
+	r := checkState(c)(t.Context())
+	judge(t, r, Fail, State, "000000000009", "install that version again")
+	if strings.Contains(strings.Join(r.Remedy, " "), "position set") {
+		t.Errorf("remedy %q", r.Remedy)
 	}
 }
 

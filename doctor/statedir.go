@@ -145,6 +145,8 @@ func checkState(c config.Config) func(context.Context) Result {
 			return skipped("no state in %s: the daemon has not been started yet", c.Spool.Dir)
 		case err != nil:
 			return skipped("the state cannot be read by this user: %v", err)
+		case errors.Is(st.Problem, spool.ErrFormat):
+			return failure(State, st.Problem.Error(), "the package was downgraded: install that version again")
 		case st.Problem != nil:
 			return failure(State, st.Problem.Error(), "decide where to go on: wazuh-security-lake position set --help")
 		}
@@ -157,6 +159,10 @@ func checkState(c config.Config) func(context.Context) Result {
 				if pin.Name == s.Name && (pin.Class != class.Name || pin.OCSFVersion != class.Version) {
 					return failure(Configuration, fmt.Sprintf("source %s has shipped %s %s; the configuration says %s %s", s.Name, pin.Class, pin.OCSFVersion, class.Name, class.Version),
 						"a source never changes its class or version: create a new custom source and name it in sources, or set class and ocsf_version back")
+				}
+				if pin.Name == s.Name && pin.SchemaHash != class.Fingerprint() {
+					return failure(Configuration, fmt.Sprintf("source %s has shipped %s %s with other columns than this version writes", s.Name, pin.Class, pin.OCSFVersion),
+						"a source never changes its columns: create a new custom source and name it in sources, or go back to the version that has shipped")
 				}
 			}
 		}

@@ -180,10 +180,10 @@ func (p *Plan) compare(ctx context.Context, roles RoleReader, s *PlannedSource) 
 // trusted reads the external IDs and AWS principals that a trust policy names. Both may be a text or a list.
 func trusted(document string) (external, principals []string) {
 	var p struct {
-		Statement []struct {
+		Statement oneOrMore[struct {
 			Principal any
 			Condition map[string]map[string]any
-		}
+		}]
 	}
 	if json.Unmarshal([]byte(document), &p) != nil {
 		return nil, nil
@@ -273,11 +273,11 @@ func crawlable(role *Role, name string) error {
 		return refused(fmt.Errorf("there is no role %s", name), "--create-crawler-role makes one")
 	}
 	var trust struct {
-		Statement []struct{ Principal map[string]any }
+		Statement oneOrMore[struct{ Principal any }]
 	}
 	if json.Unmarshal([]byte(role.Trust), &trust) == nil {
 		for _, s := range trust.Statement {
-			if slices.Contains(texts(s.Principal["Service"]), "glue.amazonaws.com") {
+			if m, ok := s.Principal.(map[string]any); ok && slices.Contains(texts(m["Service"]), "glue.amazonaws.com") {
 				return nil
 			}
 		}

@@ -9,8 +9,8 @@ import (
 
 // Policy is an IAM policy document. The version is always 2012-10-17: it names the policy language, not the day of writing.
 type Policy struct {
-	Version   string      `json:"Version"`
-	Statement []Statement `json:"Statement"`
+	Version   string               `json:"Version"`
+	Statement oneOrMore[Statement] `json:"Statement"`
 }
 
 // Statement is one statement of a Policy.
@@ -21,6 +21,18 @@ type Statement struct {
 	Action    Texts                       `json:"Action"`
 	Resource  Texts                       `json:"Resource,omitempty"`
 	Condition map[string]map[string]Texts `json:"Condition,omitempty"`
+}
+
+// oneOrMore is a list that IAM also takes, and gives back, as its only element without brackets.
+type oneOrMore[T any] []T
+
+// UnmarshalJSON reads an element or a list.
+func (l *oneOrMore[T]) UnmarshalJSON(data []byte) error {
+	if data = bytes.TrimSpace(data); len(data) > 0 && data[0] == '[' {
+		return json.Unmarshal(data, (*[]T)(l))
+	}
+	*l = make([]T, 1)
+	return json.Unmarshal(data, &(*l)[0])
 }
 
 // Texts are one or more texts. A single one is written without brackets; IAM takes both and means the same.

@@ -264,6 +264,25 @@ func TestDirRefusesWhatIsNotItsOwn(t *testing.T) {
 	}
 }
 
+// A file where a directory should be does not go away by waiting.
+func TestDirThatIsAFile(t *testing.T) {
+	body := []byte("body")
+	for _, name := range []string{"", "ext", ".tmp"} {
+		dir := filepath.Join(t.TempDir(), "lake")
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := NewDir().Put(t.Context(), objectOf("file://"+dir, "a", "20261123", 1, body), bytes.NewReader(body))
+		var e *Error
+		if !errors.As(err, &e) || e.Class != Configuration || e.Remedy == "" {
+			t.Errorf("%q: %v, want a configuration fault with its remedy", name, err)
+		}
+	}
+}
+
 func TestDirSweepsPartialFilesOfTheDead(t *testing.T) {
 	dir := t.TempDir()
 	partial := filepath.Join(dir, partialDir)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"wazuh-security-lake/spool"
@@ -153,7 +154,10 @@ func compare(ctx context.Context, root *os.Root, o spool.Object) error {
 // makeRoot makes the directory of a destination. The directories above it are fsynced only when something was made: they
 // are not ours, and may not even be readable.
 func makeRoot(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
+	if info, err := os.Stat(dir); err == nil {
+		if !info.IsDir() {
+			return fmt.Errorf("open directory: %w", &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}) // os.OpenRoot says it in words only
+		}
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -177,7 +181,11 @@ func makeRoot(dir string) error {
 // makeDirs makes a path of directories. A directory may exist without being durable, made by a process that was killed
 // before its fsync; syncPath takes care of that, here only what is needed to go on is done.
 func makeDirs(root *os.Root, dir string) error {
-	if err := root.MkdirAll(dir, 0o750); err != nil {
+	err := root.MkdirAll(dir, 0o750)
+	if errors.Is(err, fs.ErrExist) { // as a file
+		err = &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
 	return nil

@@ -94,19 +94,7 @@ func (s *S3) sizes(ctx context.Context, bucket string, objects []spool.Object) (
 		}
 	}
 	for _, c := range clients {
-		sizes := make(map[string]int64)
-		var err error
-		for _, o := range objects {
-			var size int64
-			if size, err = head(ctx, c, bucket, o.Key); err == nil {
-				sizes[o.Key] = size
-				continue
-			}
-			if _, status := answer(err); status != 404 {
-				break
-			}
-			err = nil
-		}
+		sizes, err := heads(ctx, c, bucket, objects)
 		if err == nil || !forbidden(err) {
 			return sizes, false, s.lookFault(objects[0], role, err)
 		}
@@ -121,7 +109,7 @@ func (s *S3) lookFault(o spool.Object, role Role, err error) error {
 	return describe(o, role.RoleARN, err, s.aws.opt.Now())
 }
 
-// forbidden reports an answer that says no. S3 also says so of an object that is not there to whoever may not list.
+// forbidden reports an answer that says no.
 func forbidden(err error) bool {
 	_, status := answer(err)
 	return status == 403
@@ -146,6 +134,29 @@ func list(ctx context.Context, c *s3.Client, bucket, prefix string) (map[string]
 			return sizes, nil
 		}
 	}
+}
+
+// heads asks for each object by itself. An object that is refused beside one that is not is gone: in one directory who may read
+// one may read all, and S3 says no instead of not found to whoever may not list. When all are refused, nobody can tell.
+func heads(ctx context.Context, c *s3.Client, bucket string, objects []spool.Object) (map[string]int64, error) {
+	sizes := make(map[string]int64)
+	var no error
+	for _, o := range objects {
+		size, err := head(ctx, c, bucket, o.Key)
+		_, status := answer(err)
+		switch {
+		case err == nil:
+			sizes[o.Key] = size
+		case forbidden(err) && innermostService(err) != "STS": // a role that is not to be had is refused once, not for each object
+			no = err
+		case status != 404:
+			return nil, err
+		}
+	}
+	if len(sizes) > 0 {
+		no = nil
+	}
+	return sizes, no
 }
 
 func head(ctx context.Context, c *s3.Client, bucket, key string) (int64, error) {

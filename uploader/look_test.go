@@ -29,7 +29,8 @@ func lookAt(destination string, names ...string) []spool.Object {
 type lookS3 struct {
 	sizes           map[string]int // by name in lookDir
 	mayList, mayGet bool
-	faults          int // answered with 503 first
+	hides           bool // as S3 does: 403 for what is not there, to whoever may not list
+	faults          int  // answered with 503 first
 }
 
 func (s *lookS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -61,6 +62,8 @@ func (s *lookS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !s.mayGet:
 		w.WriteHeader(http.StatusForbidden)
+	case !ok && s.hides:
+		w.WriteHeader(http.StatusForbidden)
 	case !ok:
 		w.WriteHeader(http.StatusNotFound)
 	default:
@@ -78,6 +81,9 @@ func TestSizesInS3(t *testing.T) {
 	}{
 		"listed":           {lookS3{sizes: there, mayList: true}, true, nil, map[string]int64{lookDir + "/a": 10, lookDir + "/c": 30}},
 		"one by one":       {lookS3{sizes: there, mayGet: true}, false, nil, map[string]int64{lookDir + "/a": 10}},
+		"one is gone":      {lookS3{sizes: there, mayGet: true, hides: true}, false, nil, map[string]int64{lookDir + "/a": 10}},
+		"the first is":     {lookS3{sizes: map[string]int{"b": 20}, mayGet: true, hides: true}, false, nil, map[string]int64{lookDir + "/b": 20}},
+		"all are gone":     {lookS3{mayGet: true, hides: true}, false, ErrMayNotLook, nil}, // who can tell
 		"nothing there":    {lookS3{mayList: true}, true, nil, map[string]int64{}},
 		"neither allowed":  {lookS3{sizes: there}, false, ErrMayNotLook, nil},
 		"after two faults": {lookS3{sizes: there, mayList: true, faults: 2}, true, nil, map[string]int64{lookDir + "/a": 10, lookDir + "/c": 30}},

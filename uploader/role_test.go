@@ -116,6 +116,28 @@ func TestExpiredTokenIsRenewedAtOnce(t *testing.T) {
 	})
 }
 
+// Objects of a source that was renamed or taken out of the configuration still wait, and nobody knows its role any more: more
+// rights for the daemon's own credentials are not the remedy.
+func TestSourceThatIsNotConfiguredAnyMore(t *testing.T) {
+	bubble(t, func(t *testing.T, store *fakeS3, opt S3Options) {
+		sts := &fakeSTS{roles: map[string]string{roleA: ""}, life: time.Hour}
+		store.sts = sts.ServeHTTP
+		store.fault = func(_ *fakeS3, w http.ResponseWriter, r *http.Request, _ []byte) bool {
+			answerXML(w, 403, "AccessDenied", "Access Denied")
+			return true
+		}
+		opt.Sources = map[string]Role{"a": {RoleARN: roleA}}
+		p := openS3(t, opt)
+		defer p.Close()
+		for source, want := range map[string]string{"a": "allow s3:PutObject", "old": "source old is not configured any more"} {
+			var e *Error
+			if err := putOne(t, p, source, 1); !errors.As(err, &e) || e.Class != Configuration || !strings.Contains(e.Remedy, want) {
+				t.Errorf("source %s: %v, want the remedy %q", source, err, want)
+			}
+		}
+	})
+}
+
 func TestClockSkewIsCorrected(t *testing.T) {
 	bubble(t, func(t *testing.T, store *fakeS3, opt S3Options) {
 		store.skew = 3 * time.Hour

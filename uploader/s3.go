@@ -103,7 +103,7 @@ func NewS3(ctx context.Context, opt S3Options) (*S3, error) {
 // same request is repeated here, once for each, after an expired token, a clock that is off and a condition that the store
 // does not know have been corrected.
 func (s *S3) Put(ctx context.Context, o spool.Object, body io.ReadSeeker) error {
-	role := s.aws.opt.Sources[o.Source]
+	role, configured := s.aws.opt.Sources[o.Source]
 	if role.Region == "" {
 		role.Region = s.aws.opt.Region
 	}
@@ -116,7 +116,12 @@ func (s *S3) Put(ctx context.Context, o spool.Object, body io.ReadSeeker) error 
 	case Classify(err) == Exists:
 		return ErrExists
 	}
-	return describe(o, role.RoleARN, err, s.aws.opt.Now())
+	e := describe(o, role.RoleARN, err, s.aws.opt.Now())
+	if !configured && len(s.aws.opt.Sources) > 0 && e.Code == "AccessDenied" {
+		// Renamed or taken out while objects waited. Its role was not asked, so the right to write is not what is missing.
+		e.Remedy = "source " + o.Source + " is not configured any more: put it back, with its role_arn and external_id, until its objects are shipped"
+	}
+	return e
 }
 
 // errInput marks an object that no request can be made of.

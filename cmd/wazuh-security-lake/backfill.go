@@ -122,6 +122,10 @@ func prepareBackfill(g *global, f backfillFlags, files []string) (*backfillJob, 
 	b.cfg = loaded.Config
 	b.rate = b.cfg.Upload.MaxRate.Bytes()
 	if f.maxRate != "" {
+		b.cfg.Upload.MaxRate = rate
+		if err := config.Validate(b.cfg); err != nil { // slower than that S3 gives an upload up
+			return nil, usage(fmt.Errorf("--max-rate: %w", err))
+		}
 		b.rate = rate.Bytes()
 	}
 	return b, nil

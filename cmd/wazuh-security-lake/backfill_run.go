@@ -272,15 +272,19 @@ func (b *backfillJob) report(ctx context.Context, k *backfill.Known, plan backfi
 	if r.Account, err = backfill.Account(b.cfg.Spool.Dir); err != nil {
 		return err
 	}
+	open, err := jobGaps(b.cfg.Spool.Dir)
+	if err != nil {
+		return err
+	}
 	if err := r.print(b.std.out, b.flags.json); err != nil || failed {
 		return err
 	}
 	switch {
 	case ctx.Err() != nil:
 		return fail(exitTempFail, "repeat it: it goes on where it was", errors.New("interrupted"))
-	case r.Account.Quarantined > 0:
+	case open > 0:
 		return fail(exitData, "check the disk, then `backfill --gaps` reads them again",
-			fmt.Errorf("%d alerts of backfill jobs are in quarantine", r.Account.Quarantined))
+			fmt.Errorf("%d gaps of backfill jobs are open: their batches are in quarantine", open))
 	case bad > 0:
 		return fail(exitData, "mend or restore what is named above, then repeat: only what is missing is read",
 			fmt.Errorf("%d files or ranges could not be read", bad))
@@ -288,4 +292,20 @@ func (b *backfillJob) report(ctx context.Context, k *backfill.Known, plan backfi
 		return fail(exitTempFail, "repeat it: it goes on where it was", fmt.Errorf("%d of %d parts were read to their end", res.Groups, len(plan.Groups)))
 	}
 	return nil
+}
+
+// jobGaps counts what batches of the jobs in quarantine have left open. The account goes on to name them when their lines have
+// been read again: what is on the disk is still there.
+func jobGaps(state string) (int, error) {
+	k, err := backfill.Load(state)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, g := range k.Gaps {
+		if g.Dir != "." {
+			n += len(g.Gaps)
+		}
+	}
+	return n, nil
 }

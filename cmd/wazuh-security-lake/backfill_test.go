@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,6 +68,34 @@ func TestBackfillOnceAndAgain(t *testing.T) {
 	}
 }
 
+// A batch in quarantine is a fault until its lines are read again, and not for ever.
+func TestBackfillAfterQuarantine(t *testing.T) {
+	config, lakeDir, alerts := historySite(t)
+	writeAll(t, lakeDir, "") // no directory: nothing is delivered
+	day := []string{"backfill", "-c", config, "--from", "2026-03-14", "--to", "2026-03-14"}
+	if got := command(t, "", day...); got.code != exitNoPerm || !strings.Contains(got.err, "make the directory writable") {
+		t.Fatalf("no directory: got %+v", got)
+	}
+	objects, err := filepath.Glob(filepath.Join(filepath.Dir(alerts), "state/backfill/*/*/outbox/*/0.parquet"))
+	if err != nil || len(objects) != 1 {
+		t.Fatal(objects, err)
+	}
+	if err := errors.Join(os.Chmod(objects[0], 0o600), os.Truncate(objects[0], 100), os.Remove(lakeDir)); err != nil {
+		t.Fatal(err)
+	}
+	if got := command(t, "", day...); got.code != exitData || !strings.Contains(got.err, "quarantine") {
+		t.Errorf("damaged: got %+v", got)
+	}
+	for _, args := range [][]string{{"backfill", "-c", config, "--gaps"}, {"backfill", "-c", config, "--from", "2026-03-15", "--to", "2026-03-15"}, day} {
+		if got := command(t, "", args...); got.code != 0 {
+			t.Errorf("%v: got %+v", args, got)
+		}
+	}
+	if _, days := rows(t, lakeDir); days["20260314"] != 20 || days["20260315"] != 20 {
+		t.Errorf("got %v", days)
+	}
+}
+
 func TestBackfillRefuses(t *testing.T) {
 	config, _, alerts := historySite(t)
 	tests := map[string]struct {
@@ -80,6 +109,7 @@ func TestBackfillRefuses(t *testing.T) {
 		"days the wrong way":    {[]string{"--from", "2026-03-02", "--to", "2026-03-01"}, exitUsage, "is before"},
 		"no workers":            {[]string{"--from", "2026-03-02", "--workers", "0"}, exitUsage, "--workers"},
 		"rate":                  {[]string{"--from", "2026-03-02", "--max-rate", "much"}, exitUsage, "--max-rate"},
+		"too low a rate":        {[]string{"--from", "2026-03-02", "--max-rate", "100"}, exitUsage, "16KiB"},
 		"the daemon's day":      {[]string{"--from", "2026-03-16"}, exitUsage, "the daemon reads it"},
 		"days without alerts":   {[]string{"--to", "2026-03-01"}, exitNoInput, "no alert files"},
 		"a file that is not":    {[]string{filepath.Join(alerts, "missing.json")}, exitNoInput, "missing.json"},

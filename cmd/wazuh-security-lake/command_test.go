@@ -115,6 +115,37 @@ func TestDocumentedSamples(t *testing.T) {
 }
 
 // Each kind of bad input ends in rejects with its reason and its original bytes, and the counts add up.
+// Converting into a directory that holds another conversion adds to what is there, also to the rejects.
+func TestConvertRejectsOfTwoRuns(t *testing.T) {
+	dir := t.TempDir()
+	for _, in := range []string{"first\n", "second\n", "first\n"} {
+		if r := command(t, in, "convert", "-o", dir, "-"); r.code != 0 {
+			t.Fatalf("exit %d: %s", r.code, r.err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "rejects", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]int)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range bytes.Lines(data) {
+			var r spool.Reject
+			if err := json.Unmarshal(line, &r); err != nil {
+				t.Fatal(err)
+			}
+			got[string(r.Line)]++
+		}
+	}
+	if len(got) != 2 || got["first"] != 1 || got["second"] != 1 {
+		t.Errorf("rejects %v, want each line once", got)
+	}
+}
+
 func TestConvertRejects(t *testing.T) {
 	good := `{"timestamp":"2024-04-22T14:20:46.976+0000","rule":{"level":3,"id":"1","description":"d"},"agent":{"id":"001","name":"a"},"id":"1.1","location":"x"}`
 	stamped := func(ts string) string { return strings.Replace(good, "2024-04-22T14:20:46.976+0000", ts, 1) }

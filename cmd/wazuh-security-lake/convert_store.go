@@ -97,7 +97,9 @@ func (b *layoutBatch) Commit(m spool.Manifest) error {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
 			return err
 		}
-		name := filepath.Join(dir, fmt.Sprintf("convert-%012d.ndjson", m.Seq))
+		// Named by its content, as the objects are: the same conversion finds it again, another one has its own beside it.
+		sum := sha256.Sum256(b.rejects.Bytes())
+		name := filepath.Join(dir, fmt.Sprintf("convert-%x.ndjson", sum[:8]))
 		if err := os.WriteFile(name, b.rejects.Bytes(), 0o600); err != nil {
 			return err
 		}

@@ -138,11 +138,11 @@ func spoolFault(dir string, err error) error {
 		}
 		return fail(code, "decide where to go on: wazuh-security-lake position set --help", err)
 	}
+	if errors.Is(err, spool.ErrFormat) {
+		return fail(exitData, "the package was downgraded: install that version again", err)
+	}
 	if errors.Is(err, os.ErrPermission) {
 		return fail(exitNoPerm, "the directory must belong to the daemon's user: chown -R wazuh-security-lake: "+dir, err)
-	}
-	if errors.Is(err, spool.ErrFormat) {
-		return fail(exitCantCreate, "install the newer version again: it wrote this", err)
 	}
 	if _, fatal := errors.AsType[*spool.FatalError](err); fatal || errors.Is(err, syscall.EIO) {
 		return fail(exitIO, "see the kernel log for the disk of "+dir+"; what is durable is found at the next start", err)

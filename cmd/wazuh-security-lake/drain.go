@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,8 +29,8 @@ again); the command waits for that. When the command is interrupted or its time 
 systemctl reload wazuh-security-lake ends that, and it reads on.
 With the daemon stopped: ships what is in the spool. Alerts that were not read yet stay in Wazuh's files.
 
-Exit codes: 0 nothing is left; 69 the destination does not take it; 75 not within --timeout, or the daemon ended before it was
-done. Killed at any moment nothing is lost or shipped twice.`,
+Exit codes: 0 nothing is left; 65 what a later version has sealed is left; 69 the destination does not take it; 75 not within
+--timeout, or the daemon ended before it was done. Killed at any moment nothing is lost or shipped twice.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := g.load()
@@ -119,7 +120,7 @@ func drainOpen(ctx context.Context, g *global, c config.Config, s *spool.Spool, 
 		defer putter.Close() //nolint:errcheck // everything was acknowledged or not: nothing is learned from it
 		u := uploader.New(s, putter, uploader.Options{Concurrency: c.Upload.Concurrency, MaxRate: c.Upload.MaxRate.Bytes(), Log: log})
 		if err := u.Drain(ctx); err != nil {
-			return undelivered(err)
+			return undelivered(ctx, err)
 		}
 	}
 	copies, closeCopies, err := openCopies(ctx, c, s, log, nil)
@@ -132,6 +133,9 @@ func drainOpen(ctx context.Context, g *global, c config.Config, s *spool.Spool, 
 			fmt.Fprintf(g.std.err, "the lake has everything; second copies (copy.ocsf_json) stay behind: %v\n", err)
 		}
 	}
+	if err := leftBehind(c.Spool.Dir); err != nil {
+		return err
+	}
 	if st := s.Totals(); st.Quarantined > 0 {
 		fmt.Fprintf(g.std.err, "%d alerts are in quarantine and stay there: see spool list\n", st.Quarantined)
 	}
@@ -139,9 +143,23 @@ func drainOpen(ctx context.Context, g *global, c config.Config, s *spool.Spool, 
 	return err
 }
 
-// undelivered gives what Drain left behind its exit code and the remedy of the first cause that has one.
-func undelivered(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+// leftBehind names a batch that a later version has sealed: it is in no queue of this one, and waits all the same.
+func leftBehind(dir string) error {
+	st, err := spool.Read(dir)
+	if err != nil {
+		return err
+	}
+	later, ok := errors.AsType[*spool.FormatError](st.Problem)
+	if !ok || !strings.HasPrefix(later.Path, string(spool.Outbox)+"/") {
+		return nil
+	}
+	return spoolFault(dir, fmt.Errorf("drain: everything else is shipped: %w", later))
+}
+
+// undelivered gives what Drain left behind its exit code and the remedy of the first cause that has one. Whether the time of
+// the command is over only ctx tells: an endpoint that does not answer is a deadline among the causes as well.
+func undelivered(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
 		return fail(exitTempFail, "run it again: what was shipped stays shipped", err)
 	}
 	remedy := "run it again, or start the daemon: it tries for ever"

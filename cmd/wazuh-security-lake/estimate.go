@@ -99,6 +99,11 @@ func estimateConfig(g *global, f convertFlags) (config.Config, string, error) {
 		c.Lake.AccountID = f.account
 	}
 	if loaded.File != "" {
+		// The one rule that the figures depend on: without a last source that takes every alert there is nothing to work out.
+		if n := len(c.Sources); n == 0 || !c.Sources[n-1].Match.IsZero() {
+			return c, "", fail(exitConfig, "add a source without match at the end; `wazuh-security-lake check-config` names all faults",
+				fmt.Errorf("%s: sources: the last one must take every alert the others leave", loaded.File))
+		}
 		return c, loaded.File, nil
 	}
 	c.Sources = []config.Source{{Name: f.source, Class: f.class, OCSFVersion: f.version}}

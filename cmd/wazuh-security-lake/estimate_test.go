@@ -62,6 +62,15 @@ filter: {level: 5}
 	if e := run(); e.Objects > 12 {
 		t.Errorf("%d objects with max_wait 12h, want about 8", e.Objects)
 	}
+	for name, more := range map[string]string{"no source": "sources: []\n", "nothing takes the rest": "sources: [{name: odd, match: {level: 12}}]\n"} {
+		broken := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(broken, []byte(more), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if r := command(t, "", "convert", "--estimate", "-c", broken, file); r.code != exitConfig || !strings.Contains(r.err, "sources") {
+			t.Errorf("%s: exit %d: %s%s", name, r.code, r.out, r.err)
+		}
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
 		t.Errorf("something was written: %v %v", entries, err)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +17,7 @@ import (
 
 	"wazuh-security-lake/config"
 	"wazuh-security-lake/spool"
+	"wazuh-security-lake/uploader"
 )
 
 func TestFlushShipsWhatIsThere(t *testing.T) {
@@ -276,6 +280,48 @@ func TestDaemonKeepsAReserve(t *testing.T) {
 	}
 	if err := b.Discard(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What a later version has sealed cannot be shipped by this one: it waits, whatever drain has shipped besides.
+func TestDrainLeavesWhatALaterVersionWrote(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "")
+	b.reject("no alert") // makes the state directory
+	later := filepath.Join(b.state, "outbox/000000000009")
+	if err := os.Mkdir(later, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(later, "manifest.json"), []byte(`{"version":9}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := command(t, "", "drain", "-c", b.config)
+	if r.code != exitData || strings.Contains(r.out, "nothing is left") || !strings.Contains(r.err, "000000000009") || !strings.Contains(r.err, "install that version again") {
+		t.Errorf("drain: exit %d: %s%s", r.code, r.out, r.err)
+	}
+	if r := command(t, "", "status", "-c", b.config); !strings.Contains(r.out, "install that version again") {
+		t.Errorf("status: exit %d: %s%s", r.code, r.out, r.err)
+	}
+	if r := command(t, "", "position", "set", "-c", b.config, "--at", "end", "--yes"); r.code != exitData || !strings.Contains(r.err, "install that version again") {
+		t.Errorf("position set: exit %d: %s%s", r.code, r.out, r.err)
+	}
+	if _, err := os.Stat(later); err != nil {
+		t.Errorf("not left in place: %v", err)
+	}
+}
+
+// A destination that does not answer is not a --timeout that is over, though its own error is a deadline as well.
+func TestUndeliveredTellsWhoseTimeIsOver(t *testing.T) {
+	silent := &uploader.UndeliveredError{Objects: 1, Causes: []error{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, fmt.Errorf("send: %w", context.DeadlineExceeded)}}
+	over, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	for name, tt := range map[string]struct {
+		ctx  context.Context
+		want int
+	}{"time left": {t.Context(), exitUnavailable}, "time over": {over, exitTempFail}} {
+		if got := exitCode(undelivered(tt.ctx, silent)); got != tt.want {
+			t.Errorf("%s: exit %d, want %d", name, got, tt.want)
+		}
 	}
 }
 

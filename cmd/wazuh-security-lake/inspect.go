@@ -33,6 +33,9 @@ Counts of --top are exact up to 20,000 different values; beyond that the rarest 
 the same.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
+			if limit < 0 {
+				return fail(exitUsage, "write --limit 20, or leave it out", fmt.Errorf("--limit %d is below zero", limit))
+			}
 			if len(top) > 0 {
 				if limit == 0 {
 					limit = 10

@@ -95,6 +95,11 @@ func TestInspectTopArguments(t *testing.T) {
 	if r := command(t, "", "inspect", "--top", "rule", "demo/alerts.ndjson"); r.code != exitData {
 		t.Errorf("no Parquet: exit %d: %s", r.code, r.err)
 	}
+	for _, what := range []string{"--top=rule", "--rows"} {
+		if r := command(t, "", "inspect", what, "--limit", "-1", file); r.code != exitUsage || !strings.Contains(r.err, "--limit") {
+			t.Errorf("%s with a limit below zero: exit %d: %s", what, r.code, r.err)
+		}
+	}
 	for name, tt := range map[string]struct {
 		args  []string
 		lines int

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -160,13 +161,33 @@ func explainMove(w io.Writer, c config.Config, next tailer.Position) error {
 		return nil
 	}
 	fmt.Fprintf(w, "old position: %s at byte %d\n", old.File, old.Offset)
-	switch order := tailer.Compare(next.File, old.File); {
-	case order > 0 || order == 0 && next.Offset > old.Offset:
+	switch order := comparePositions(next, old); {
+	case order > 0:
 		fmt.Fprintln(w, "SKIPPED: the alerts between the old and the new position are never shipped by the daemon.")
-	case order == 0 && next.Offset == old.Offset:
+	case order == 0:
 		fmt.Fprintln(w, "The same place.")
 	default:
 		fmt.Fprintln(w, "REPEATED: the alerts between the new and the old position are shipped a second time.")
 	}
 	return nil
+}
+
+// comparePositions orders by what is read first. A position without a file lies behind its floor, before everything when it has none.
+func comparePositions(a, b tailer.Position) int {
+	place := func(p tailer.Position) string {
+		if p.File == "" && p.Floor != "-" {
+			return p.Floor
+		}
+		return p.File
+	}
+	x, y := place(a), place(b)
+	switch {
+	case x == y:
+		return cmp.Compare(a.Offset, b.Offset)
+	case x == "":
+		return -1
+	case y == "":
+		return 1
+	}
+	return tailer.Compare(x, y)
 }

@@ -30,6 +30,7 @@ func TestExplainMove(t *testing.T) {
 		"a year before":       {"2026/Dec/ossec-alerts-31.json", "2025/Dec/ossec-alerts-31.json", "REPEATED"},
 		"the part over 999":   {"2026/Apr/ossec-alerts-01-999.json", "2026/Apr/ossec-alerts-01-1000.json", "SKIPPED"},
 		"segments":            {"000000000009.ndjson", "000000000010.ndjson", "SKIPPED"},
+		"from nothing":        {"", "2026/Jan/ossec-alerts-09.json", "SKIPPED"},
 		"without dated files": {"alerts.json", "alerts.json", "same place"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +126,7 @@ func TestSpoolFaults(t *testing.T) {
 	}{
 		"disk error after a rename": {&spool.FatalError{Op: "commit batch 7", Err: syscall.EIO}, exitIO, "kernel log"},
 		"disk error":                {fmt.Errorf("open spool: %w", syscall.EIO), exitIO, "kernel log"},
-		"a later version":           {&spool.FormatError{Path: "outbox/7/manifest.json", Version: 2}, exitCantCreate, "newer version"},
+		"a later version":           {&spool.FormatError{Path: "outbox/7/manifest.json", Version: 2}, exitData, "that version"},
 		"no room":                   {fmt.Errorf("open spool: %w", syscall.ENOSPC), exitCantCreate, "free space"},
 		"permission":                {fmt.Errorf("open spool: %w", syscall.EACCES), exitNoPerm, "chown"},
 	} {

@@ -53,6 +53,9 @@ for delivery, or is in quarantine, come later.`,
 					Node: nodeName(c, log), Instance: s.Instance(), Clock: realClock{}, Copy: copyTo(c.Copy)}, dry)
 			}
 			if err := errors.Join(err, s.Close()); err != nil {
+				if _, ok := errors.AsType[*spool.PinError](err); ok {
+					return fail(exitConfig, "a source never changes its class, OCSF version or schema: use the configuration the daemon runs with", err)
+				}
 				if errors.Is(err, spool.ErrFull) {
 					return fail(exitTempFail, "ship what waits first: wazuh-security-lake drain", err)
 				}

@@ -133,3 +133,18 @@ func parquetFiles(t *testing.T, dir string) []string {
 	}
 	return files
 }
+
+// A source never changes what it is, by a replay neither.
+func TestRejectsReplayRefusesAnotherClass(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "")
+	b.reject(oldAlert(22, 1))
+	if r := command(t, "", "rejects", "replay", "-c", b.config); r.code != 0 {
+		t.Fatalf("exit %d: %s", r.code, r.err)
+	}
+	b.reject(oldAlert(22, 2))
+	r := command(t, "", "rejects", "replay", "-c", b.config, "--set", "sources[0].class=security_finding")
+	if r.code != exitConfig || !strings.Contains(r.err, "class") || !strings.Contains(r.err, "remedy") {
+		t.Errorf("exit %d: %s", r.code, r.err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -249,6 +250,9 @@ func (v *statusView) waiting(st spool.State) {
 				v.Waiting.OldestSeal = at
 			}
 			for _, o := range b.Manifest.Objects {
+				if slices.Contains(b.Acked, o.File) {
+					continue
+				}
 				if at := time.UnixMilli(o.FirstTime).UTC(); v.Waiting.OldestEvent.IsZero() || at.Before(v.Waiting.OldestEvent) {
 					v.Waiting.OldestEvent = at
 				}

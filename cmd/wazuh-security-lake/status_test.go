@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wazuh-security-lake/config"
+	"wazuh-security-lake/spool"
 )
 
 // status as a monitoring script sees it: healthy, failing, stopped with something left, stopped with nothing left.
@@ -245,5 +246,16 @@ func TestStatesAreToldOnce(t *testing.T) {
 		if text == name || !strings.Contains(string(page), "| `state: "+text+"`") || !strings.Contains(string(page), "`"+name+"`") {
 			t.Errorf("docs/OPERATIONS.md has no row for state %s: %q", name, text)
 		}
+	}
+}
+
+// The oldest event that waits is not one that was delivered long ago, beside an object of its batch that is not.
+func TestOldestWaitingEvent(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, 3, 14, hour, 0, 0, 0, time.UTC) }
+	var v statusView
+	v.waiting(spool.State{Batches: []spool.BatchInfo{{Seq: 7, Place: spool.Outbox, Acked: []string{"0.parquet"}, Manifest: &spool.Manifest{Created: at(5).Format(time.RFC3339), Objects: []spool.Object{
+		{File: "0.parquet", FirstTime: at(1).UnixMilli()}, {File: "1.parquet", FirstTime: at(3).UnixMilli()}, {File: "2.parquet", FirstTime: at(2).UnixMilli()}}}}}})
+	if got := v.Waiting; got.Objects != 2 || !got.OldestEvent.Equal(at(2)) {
+		t.Errorf("%d objects wait, the oldest event is of %v, want 2 and %v", got.Objects, got.OldestEvent, at(2))
 	}
 }
