@@ -14,10 +14,13 @@ import (
 	"wazuh-security-lake/tailer"
 )
 
-// maxPartitions is how many (source, day) objects may be open at once: each holds up to one row group in memory.
-// Only alerts with scattered timestamps come near it: beyond it the one that had no alert for longest is closed, and the batch is
-// sealed early.
-const maxPartitions = 12
+// maxPartitions is how many (source, day) objects may be open from one pass to the next: each holds up to one row group in memory.
+// Only alerts with scattered timestamps come near it; the batch is then sealed early. mostOpen is how many may be open within
+// a pass, where each takes some seven MiB: beyond it the one that had no alert for longest is closed for another. A month fits in.
+const (
+	maxPartitions = 12
+	mostOpen      = 32
+)
 
 // idleLines is how many lines must have gone by without one for an object until it is closed once another day has begun: its day
 // is over, and an open object takes some ten MiB for its footer and its encoder. Where one alert comes later after all, it costs
@@ -174,9 +177,9 @@ func (b *builder) closeOver() error {
 	return nil
 }
 
-// closeOldest makes room for another open object where there are maxPartitions: it closes the one that had no alert for longest.
+// closeOldest makes room for another open object where there are mostOpen.
 func (b *builder) closeOldest() error {
-	if len(b.open) < maxPartitions {
+	if len(b.open) < mostOpen {
 		return nil
 	}
 	var oldest *object

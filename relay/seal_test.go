@@ -198,8 +198,8 @@ func TestDaysThatAreOver(t *testing.T) {
 // alert for longest is closed for another.
 func TestScatteredDays(t *testing.T) {
 	for name, test := range map[string]struct{ days, objects int }{
-		"few":  {12, 12},
-		"many": {13, 26},
+		"a month": {32, 32},
+		"more":    {33, 66},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, nil, func(w *world) {
