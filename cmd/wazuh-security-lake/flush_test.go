@@ -68,6 +68,39 @@ func TestReloadRaisesTheLimitsOfTheSpool(t *testing.T) {
 	}
 }
 
+// The log stays where it is over a reload, and says so.
+func TestReloadSaysWhatItCannotChange(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "batch: {interval: 1h}")
+	daemon := b.run()
+	good, err := os.ReadFile(b.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const note = "apply at the next restart"
+	reload := func(n int, more string) {
+		t.Helper()
+		if err := os.WriteFile(b.config, append(good[:len(good):len(good)], more...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		daemon.signal(syscall.SIGHUP)
+		b.until("the reload", func() bool { return strings.Count(daemon.output(), `"msg":"started"`) == n })
+	}
+	reload(2, "\nmetrics: {listen: \"\"}\n")
+	if strings.Contains(daemon.output(), note) {
+		t.Errorf("said %q of another key", note)
+	}
+	reload(3, "\nlog: {format: text}\n")
+	reload(4, "\nlog: {format: text}\n")
+	if n := strings.Count(daemon.output(), note); n != 1 {
+		t.Errorf("said %q %d times, want once", note, n)
+	}
+	daemon.signal(syscall.SIGTERM)
+	if code := daemon.code(); code != 0 {
+		t.Errorf("daemon ended with %d", code)
+	}
+}
+
 // A batch that cannot be sealed at a reload is read again, as at any other time; the daemon does not end by it.
 func TestReloadWithABatchThatCannotBeSealed(t *testing.T) {
 	t.Parallel()

@@ -259,6 +259,9 @@ func (g *generation) signalled(sig syscall.Signal, p *pipeline) (next *config.Lo
 			g.d.log.Info("drain ended by a reload: reading goes on")
 			g.d.asks.drain = ""
 		}
+		if g.cfg.Log.File != next.Config.Log.File || g.cfg.Log.Format != next.Config.Log.Format {
+			g.d.log.Warn("log.file and log.format apply at the next restart; all else applies now")
+		}
 		g.d.log.Info("configuration changed, sealing before it is applied")
 		err = p.stop()
 		if _, fatal := errors.AsType[*spool.FatalError](err); err != nil && !fatal {
