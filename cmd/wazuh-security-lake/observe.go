@@ -107,8 +107,10 @@ func (g *generation) found(now, started time.Time) []problem {
 		out = append(out, p)
 	}
 	if u, err := g.d.spool.Usage(); err == nil {
-		if left := untilFull(u.Used, g.cfg.Spool.MaxSize.Bytes(), g.seen.view().growth); left > 0 && left < fillingWithin {
-			out = append(out, stateOf(stateFilling, fmt.Sprintf("%s of %s used, full in %s at the present growth", size(u.Used), size(g.cfg.Spool.MaxSize.Bytes()), lasting(left)),
+		limits := spoolLimits(g.cfg)
+		most := limits.MaxSize - limits.Reserve
+		if left := untilFull(u.Used, most, g.seen.view().growth); left > 0 && left < fillingWithin {
+			out = append(out, stateOf(stateFilling, fmt.Sprintf("%s of %s used, full in %s at the present growth", size(u.Used), size(most), lasting(left)),
 				"see why uploads do not keep up (status); free disk space or raise spool.max_size. When it is full reading pauses and Wazuh's own files hold the rest"))
 		}
 	}
