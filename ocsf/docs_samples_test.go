@@ -28,11 +28,13 @@ var overlays = []struct {
 	set        map[string]any
 }{
 	{"sshd-uid", "sshd", map[string]any{"data.uid": "0"}},
+	{"sshd-remote", "sshd", map[string]any{"agent.id": "000", "location": "192.0.2.77", "predecoder.hostname": "router1"}},
 	{"sshd-hostname", "sshd", map[string]any{"data.srcip": "host.example"}},
 	{"sshd-name", "sshd", map[string]any{"data.srcip": "my host"}},
 	{"indexed", "sshd", map[string]any{"GeoLocation.country_name": "Utopia", "GeoLocation.city_name": "Amaurot"}},
 	{"ftp", "sshd", map[string]any{"decoder.name": "vsftpd", "predecoder.program_name": "vsftpd"}},
 	{"web", "web-access", map[string]any{"data.dstip": "192.0.2.80", "data.user_agent": "curl"}},
+	{"web-remote", "web-access", map[string]any{"agent.id": "000", "location": "192.0.2.77", "predecoder.hostname": "www1"}},
 	{"suricata-dns", "suricata", map[string]any{"data.dns.rrname": "host.example", "data.dns.rrtype": "A"}},
 	{"suricata-blocked", "suricata", map[string]any{"data.alert.action": "blocked"}},
 	{"vulnerability-cvss", "vulnerability-active", map[string]any{"data.vulnerability.cvss.cvss3.base_score": "7.500000"}},

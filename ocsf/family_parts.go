@@ -54,8 +54,15 @@ func (d *draft) address(paths ...string) *Leaf {
 	return nil
 }
 
-// agentEndpoint makes the agent's host one end of a connection.
+// agentEndpoint makes the host that logged one end of a connection: the agent's, or the sender of remote syslog.
 func (d *draft) agentEndpoint(o *Object) {
+	if d.remoteSyslog() {
+		o.Text("ip", d.leaf("location"))
+		if name := d.leaf("predecoder.hostname"); !o.Text("hostname", name) {
+			o.Text("name", name)
+		}
+		return
+	}
 	o.Text("ip", d.leaf("agent.ip"))
 	if name := d.leaf("agent.name"); !o.Text("hostname", name) {
 		o.Text("name", name)

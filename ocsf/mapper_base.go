@@ -231,7 +231,7 @@ func (d *draft) host() {
 		}
 		dev.Text("name", host)
 		d.root.Struct("actor").Struct("user").Text("name", d.leaf("agentless.user"))
-	case d.ev.holds(isManager, d.leaf("agent.id")) && d.ev.holds(isIP, location):
+	case d.remoteSyslog():
 		dev.Text("ip", location)
 		dev.Text("hostname", program)
 		dev.Text("name", program)
@@ -242,6 +242,12 @@ func (d *draft) host() {
 		dev.Text("hostname", agent)
 		dev.Text("ip", d.leaf("agent.ip"))
 	}
+}
+
+// remoteSyslog reports whether the manager got the log over the network, from a host without an agent; location is its
+// address then.
+func (d *draft) remoteSyslog() bool {
+	return d.ev.holds(isManager, d.leaf("agent.id")) && d.ev.holds(isIP, d.leaf("location"))
 }
 
 func (o *Object) slotSet(name string) bool { return o.Value(name) != nil }

@@ -1,0 +1,43 @@
+package ocsf
+
+import "testing"
+
+// TestValuesBelongToTheirObject: a value that is about one host, account, file or score must not stand at another.
+func TestValuesBelongToTheirObject(t *testing.T) {
+	const (
+		agent    = `,"agent":{"id":"005","name":"web-01","ip":"10.0.0.5"}`
+		remote   = `,"agent":{"id":"000","name":"manager"},"location":"192.0.2.77","predecoder":{"hostname":"router1","program_name":"sshd"}`
+		windows  = agent + `,"decoder":{"name":"windows_eventchannel"},"data":{"win":{"system":{"computer":"DC1","eventID":`
+		sysmon   = agent + `,"data":{"win":{"system":{"providerName":"Microsoft-Windows-Sysmon","eventID":"7"},"eventdata":{"image":"C:\\w\\rundll32.exe","processId":"12",`
+		outbound = agent + `,"data":{"integration":"aws","aws":{"service":{"action":{"networkConnectionAction":{"connectionDirection":`
+		ends     = `,"protocol":"TCP","remoteIpDetails":{"ipAddressV4":"198.51.100.1"},"remotePortDetails":{"port":"443"},` +
+			`"localIpDetails":{"ipAddressV4":"10.0.0.9"},"localPortDetails":{"port":"51234"}}}}}}`
+		suricata = agent + `,"data":{"src_ip":"198.51.100.1","dest_ip":"10.0.0.5","http":{"hostname":"evil.example"},"app_proto":"http","alert":{"signature":"s"},"direction":`
+		cve      = agent + `,"data":{"vulnerability":{"cve":"CVE-2026-1","package":{"name":"p","version":"1","condition":`
+		scores   = agent + `,"data":{"vulnerability":{"cve":"CVE-2026-1","cvss":{"cvss2":{"base_score":"5"}},"score":{"base":"9.1","version":`
+
+		source, destination, user = "evidences/0/src_endpoint/", "evidences/0/dst_endpoint/", "evidences/0/actor/user/"
+		scored                    = "vulnerabilities/0/cve/cvss/"
+	)
+	for name, tt := range map[string]struct {
+		fields string
+		want   map[string]string
+	}{
+		"logon over remote syslog": {remote + `,"decoder":{"name":"sshd"},"data":{"srcip":"203.0.113.5","dstuser":"root"}`,
+			map[string]string{destination + "hostname": "router1", destination + "ip": "192.0.2.77", "device/hostname": "router1"}},
+		"request over remote syslog": {remote + `,"decoder":{"name":"web-accesslog"},"data":{"srcip":"203.0.113.5","url":"/","id":"404"}`,
+			map[string]string{destination + "hostname": "router1", destination + "ip": "192.0.2.77"}},
+		"logon at the manager": {`,"agent":{"id":"000","name":"manager"},"location":"/var/log/auth.log","predecoder":{"hostname":"x"},"decoder":{"name":"sshd"},` +
+			`"data":{"srcip":"203.0.113.5","dstuser":"root"}`,
+			map[string]string{destination + "hostname": "manager", destination + "ip": ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))
+			for path, want := range tt.want {
+				if got := at(doc, path); got != want {
+					t.Errorf("%s: got %q, want %q", path, got, want)
+				}
+			}
+		})
+	}
+}
