@@ -31,6 +31,7 @@ var overlays = []struct {
 	{"sshd-remote", "sshd", map[string]any{"agent.id": "000", "location": "192.0.2.77", "predecoder.hostname": "router1"}},
 	{"sshd-hostname", "sshd", map[string]any{"data.srcip": "host.example"}},
 	{"sshd-name", "sshd", map[string]any{"data.srcip": "my host"}},
+	{"pam", "sshd", map[string]any{"decoder.name": "pam", "data.uid": "0", "data.euid": "0"}},
 	{"indexed", "sshd", map[string]any{"GeoLocation.country_name": "Utopia", "GeoLocation.city_name": "Amaurot"}},
 	{"ftp", "sshd", map[string]any{"decoder.name": "vsftpd", "predecoder.program_name": "vsftpd"}},
 	{"web", "web-access", map[string]any{"data.dstip": "192.0.2.80", "data.user_agent": "curl"}},

@@ -25,7 +25,9 @@ func fillAuth(d *draft) {
 	} else {
 		account(user, from)
 	}
-	user.Text("uid", d.first("data.uid", "data.euid"))
+	if string(d.a.Decoder()) != "pam" { // there it is the caller's: "session opened for user homer by root(uid=0)"
+		user.Text("uid", d.first("data.uid", "data.euid"))
+	}
 	d.rest("data.srcuser", "data.dstuser", "data.uid", "data.euid", "data.gid", "data.tty", "data.pwd", "data.command", "data.home", "data.shell")
 	d.actor().Struct("session").Text("terminal", d.leaf("data.tty"))
 	if d.first("data.srcip", "data.src_ip") != nil {

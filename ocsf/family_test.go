@@ -30,6 +30,11 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 		"logon at the manager": {`,"agent":{"id":"000","name":"manager"},"location":"/var/log/auth.log","predecoder":{"hostname":"x"},"decoder":{"name":"sshd"},` +
 			`"data":{"srcip":"203.0.113.5","dstuser":"root"}`,
 			map[string]string{destination + "hostname": "manager", destination + "ip": ""}},
+
+		"pam names the caller's uid": {agent + `,"decoder":{"name":"pam"},"data":{"srcuser":"root","dstuser":"homer","uid":"0"}`,
+			map[string]string{user + "name": "homer", user + "uid": "", "evidences/0/data": `{"srcuser":"root","uid":"0"}`}},
+		"others the account's": {agent + `,"decoder":{"name":"useradd"},"data":{"dstuser":"homer","uid":"1001"}`,
+			map[string]string{user + "name": "homer", user + "uid": "1001"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))
