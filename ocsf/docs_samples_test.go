@@ -33,6 +33,7 @@ var overlays = []struct {
 	{"sshd-name", "sshd", map[string]any{"data.srcip": "my host"}},
 	{"pam", "sshd", map[string]any{"decoder.name": "pam", "data.uid": "0", "data.euid": "0"}},
 	{"indexed", "sshd", map[string]any{"GeoLocation.country_name": "Utopia", "GeoLocation.city_name": "Amaurot"}},
+	{"screen-sharing", "sshd", map[string]any{"data.srcip": "", "data.ip_address": "203.0.113.9"}},
 	{"ftp", "sshd", map[string]any{"decoder.name": "vsftpd", "predecoder.program_name": "vsftpd"}},
 	{"web", "web-access", map[string]any{"data.dstip": "192.0.2.80", "data.user_agent": "curl"}},
 	{"web-remote", "web-access", map[string]any{"agent.id": "000", "location": "192.0.2.77", "predecoder.hostname": "www1"}},

@@ -30,7 +30,12 @@ func fillAuth(d *draft) {
 	}
 	d.rest("data.srcuser", "data.dstuser", "data.uid", "data.euid", "data.gid", "data.tty", "data.pwd", "data.command", "data.home", "data.shell")
 	d.actor().Struct("session").Text("terminal", d.leaf("data.tty"))
-	if d.first("data.srcip", "data.src_ip") != nil {
+	client := d.first("data.srcip", "data.src_ip")
+	if client == nil { // screen sharing of macOS
+		client = d.address("data.ip_address")
+		endpoint(d.source(), client, nil)
+	}
+	if client != nil {
 		dst := d.destination()
 		if d.first("data.dstip", "data.dst_ip", "data.dest_ip") == nil { // else the log names another host
 			d.agentEndpoint(dst)

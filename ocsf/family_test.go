@@ -35,6 +35,9 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 			map[string]string{user + "name": "homer", user + "uid": "", "evidences/0/data": `{"srcuser":"root","uid":"0"}`}},
 		"others the account's": {agent + `,"decoder":{"name":"useradd"},"data":{"dstuser":"homer","uid":"1001"}`,
 			map[string]string{user + "name": "homer", user + "uid": "1001"}},
+
+		"screen sharing": {agent + `,"decoder":{"name":"macOS_loginwindow"},"data":{"dstuser":"macos","ip_address":"203.0.113.9"}`,
+			map[string]string{source + "ip": "203.0.113.9", destination + "hostname": "web-01"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))
