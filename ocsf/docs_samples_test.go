@@ -58,6 +58,8 @@ var overlays = []struct {
 		"data.win.eventdata.path": `C:\x\y`}},
 	{"windows-account", "windows-logon-failed", map[string]any{"data.win.eventdata.subjectUserName": "-", "data.win.eventdata.subjectDomainName": "-",
 		"data.win.eventdata.accountName": "jdoe", "data.win.eventdata.accountDomain": "CORP"}},
+	{"windows-reconnected", "windows-logon-failed", map[string]any{"data.win.system.eventID": "4778", "data.win.eventdata.logonID": "0x1f",
+		"data.win.eventdata.targetUserName": "-", "data.win.eventdata.targetUserSid": "-", "data.win.eventdata.subjectLogonId": "-"}},
 	{"windows-session", "windows-logon-failed", map[string]any{"data.win.eventdata.targetLogonId": "0x3e7"}},
 	{"sysmon-loaded", "sysmon-file", map[string]any{"data.win.eventdata.hashes": "SHA1=da39a3ee5e6b4b0d3255bfef95601890afd80709"}},
 	{"docker-network", "docker", map[string]any{"data.docker.Type": "network"}},

@@ -19,8 +19,8 @@ func fillWindows(d *draft) {
 		d.leaf(data + "targetDomainName"),
 		d.first(data+"targetUserSid", data+"targetSid"),
 	}
-	session := d.first(data+"subjectLogonId", data+"logonId")
-	if d.ev.holds(isLogon, d.leaf("data.win.system.eventID")) {
+	session := d.first(data+"subjectLogonId", data+"logonId", data+"logonID")
+	if named := target[0] != nil || target[2] != nil; named && d.ev.holds(isLogon, d.leaf("data.win.system.eventID")) {
 		subject, target = target, subject // who logs on is the one who acts
 		session = d.first(data+"targetLogonId", data+"logonId")
 	}
@@ -45,7 +45,17 @@ func fillWindows(d *draft) {
 	service.Text("name", d.leaf(data+"serviceName"))
 	service.Text("cmd_line", d.first(data+"imagePath", data+"serviceFileName"))
 	service.Text("service_start_name", d.leaf(data+"accountName"))
-	d.root.Text("status_code", d.first(data+"subStatus", data+"status", data+"failureCode", data+"errorCode"))
+	d.root.Text("status_code", d.windowsStatus())
+}
+
+// windowsStatus returns why something failed. A sub status of zero says only that the status has no finer one.
+func (d *draft) windowsStatus() *Leaf {
+	const data = "data.win.eventdata."
+	finer, status := d.first(data+"subStatus"), d.first(data+"status", data+"failureCode", data+"errorCode")
+	if finer == nil || status != nil && (finer.Is("0x0") || finer.Is("0x00000000")) {
+		return status
+	}
+	return finer
 }
 
 // windowsHost names the host the event is from: win.system.computer.

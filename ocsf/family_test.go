@@ -38,6 +38,19 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 
 		"screen sharing": {agent + `,"decoder":{"name":"macOS_loginwindow"},"data":{"dstuser":"macos","ip_address":"203.0.113.9"}`,
 			map[string]string{source + "ip": "203.0.113.9", destination + "hostname": "web-01"}},
+
+		"privileges of a logon": {windows + `"4672"},"eventdata":{"subjectUserName":"bob","subjectDomainName":"X","subjectUserSid":"S-1-5-21-1","subjectLogonId":"0x1f"}}}`,
+			map[string]string{user + "name": "bob", user + "domain": "X", user + "uid": "S-1-5-21-1", "evidences/0/actor/session/uid": "0x1f"}},
+		"session reconnected": {windows + `"4778"},"eventdata":{"accountName":"bob","accountDomain":"X","logonID":"0x1f"}}}`,
+			map[string]string{user + "name": "bob", user + "domain": "X", "evidences/0/actor/session/uid": "0x1f"}},
+		"logon": {windows + `"4624"},"eventdata":{"subjectUserName":"DC1$","targetUserName":"bob","subjectLogonId":"0x3e7","targetLogonId":"0x1f"}}}`,
+			map[string]string{user + "name": "bob", "evidences/0/actor/session/uid": "0x1f"}},
+		"sub status of zero": {windows + `"4625"},"eventdata":{"targetUserName":"bob","status":"0xc0000234","subStatus":"0x0"}}}`,
+			map[string]string{"status_code": "0xc0000234"}},
+		"sub status": {windows + `"4625"},"eventdata":{"targetUserName":"bob","status":"0xc000006d","subStatus":"0xc0000064"}}}`,
+			map[string]string{"status_code": "0xc0000064"}},
+		"sub status alone": {windows + `"4625"},"eventdata":{"targetUserName":"bob","subStatus":"0x0"}}}`,
+			map[string]string{"status_code": "0x0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))
