@@ -62,6 +62,8 @@ var overlays = []struct {
 		"data.win.eventdata.targetUserName": "-", "data.win.eventdata.targetUserSid": "-", "data.win.eventdata.subjectLogonId": "-"}},
 	{"windows-session", "windows-logon-failed", map[string]any{"data.win.eventdata.targetLogonId": "0x3e7"}},
 	{"sysmon-loaded", "sysmon-file", map[string]any{"data.win.eventdata.hashes": "SHA1=da39a3ee5e6b4b0d3255bfef95601890afd80709"}},
+	{"sysmon-image", "sysmon-file", map[string]any{"data.win.eventdata.imageLoaded": `C:\x\y.dll`, "data.win.eventdata.company": "c",
+		"data.win.eventdata.description": "d", "data.win.eventdata.fileVersion": "1.0"}},
 	{"docker-network", "docker", map[string]any{"data.docker.Type": "network"}},
 	{"openscap-other", "openscap", map[string]any{"data.oscap.check.result": "notchecked"}},
 	{"sshd-two-names", "sshd", map[string]any{"data.srcuser": "jdoe", "data.dstuser": "root", "data.uid": "0", "data.euid": "1"}},

@@ -26,9 +26,13 @@ func fillSysmon(d *draft) {
 	}
 	integrity(p, d.leaf(data+"integrityLevel"))
 	exe := p.Struct("file")
-	exe.Text("company_name", d.leaf(data+"company"))
-	exe.Text("desc", d.leaf(data+"description"))
-	exe.Text("version", d.leaf(data+"fileVersion"))
+	described := exe
+	if d.leaf(data + "imageLoaded").Present() {
+		described = ev.Struct("file") // the library, not who loads it
+	}
+	described.Text("company_name", d.leaf(data+"company"))
+	described.Text("desc", d.leaf(data+"description"))
+	described.Text("version", d.leaf(data+"fileVersion"))
 	p.Struct("session").Text("uid", d.first(data+"logonId", data+"terminalSessionId"))
 	parent := p.Struct("parent_process")
 	process(parent, d.leaf(data+"parentProcessId"), d.leaf(data+"parentProcessGuid"), d.leaf(data+"parentImage"), d.leaf(data+"parentCommandLine"))

@@ -51,6 +51,12 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 			map[string]string{"status_code": "0xc0000064"}},
 		"sub status alone": {windows + `"4625"},"eventdata":{"targetUserName":"bob","subStatus":"0x0"}}}`,
 			map[string]string{"status_code": "0x0"}},
+
+		"library loaded": {sysmon + `"imageLoaded":"C:\\t\\evil.dll","company":"Evil","description":"d","fileVersion":"6.6"}}}`,
+			map[string]string{"evidences/0/process/file/company_name": "", "evidences/0/process/file/desc": "", "evidences/0/process/file/version": "",
+				"evidences/0/file/company_name": "Evil", "evidences/0/file/desc": "d", "evidences/0/file/version": "6.6", "evidences/0/file/name": "evil.dll"}},
+		"process": {sysmon + `"company":"Microsoft","description":"d","fileVersion":"10"}}}`,
+			map[string]string{"evidences/0/process/file/company_name": "Microsoft", "evidences/0/process/file/version": "10", "evidences/0/file": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))
