@@ -23,15 +23,24 @@ func fillAudit(d *draft) {
 	p.Num("egid", d.leaf(data+"egid"))
 	p.Struct("group").Text("uid", d.leaf(data+"gid"))
 	session := p.Struct("session")
-	session.Text("uid", d.leaf(data+"session"))
+	session.Text("uid", d.assigned(data+"session"))
 	session.Text("terminal", d.leaf(data+"tty"))
-	d.actor().Struct("user").Text("uid", d.leaf(data+"auid"))
+	d.actor().Struct("user").Text("uid", d.assigned(data+"auid"))
 	if path := d.leaf(data + "file.name"); path.Present() {
 		file(ev.Struct("file"), path, fileRegular)
 	} else {
 		file(ev.Struct("file"), d.leaf(data+"directory.name"), fileFolder)
 	}
 	endpoint(d.source(), d.first(data+"srcip", data+"addr"), nil)
+}
+
+// assigned returns the leaf unless it holds what the kernel writes where nobody has logged in: -1, signed or not.
+func (d *draft) assigned(path string) *Leaf {
+	l := d.leaf(path)
+	if d.ev.holds(isUnassigned, l) {
+		return nil
+	}
+	return l
 }
 
 // execve joins the arguments a0, a1, ... to the command line. The arguments are claimed: each stands whole in it, unless

@@ -57,6 +57,10 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 				"evidences/0/file/company_name": "Evil", "evidences/0/file/desc": "d", "evidences/0/file/version": "6.6", "evidences/0/file/name": "evil.dll"}},
 		"process": {sysmon + `"company":"Microsoft","description":"d","fileVersion":"10"}}}`,
 			map[string]string{"evidences/0/process/file/company_name": "Microsoft", "evidences/0/process/file/version": "10", "evidences/0/file": ""}},
+
+		"nobody logged in": {agent + `,"data":{"audit":{"pid":"9","uid":"33","auid":"4294967295","session":"4294967295"}}`,
+			map[string]string{"evidences/0/actor": "", "evidences/0/process/user/uid": "33", "evidences/0/process/session": "",
+				"evidences/0/data": `{"audit":{"auid":"4294967295","session":"4294967295"}}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))

@@ -161,6 +161,7 @@ const (
 	isText                          // not blank
 	isHost                          // a host name
 	isEmail                         // an address for mail
+	isUnassigned                    // the number of a user or session that the kernel has not assigned
 )
 
 func (p predicate) of(text []byte) bool {
@@ -209,6 +210,8 @@ func (p predicate) of(text []byte) bool {
 		return ValidHostname(text)
 	case isEmail:
 		return ValidEmail(text)
+	case isUnassigned:
+		return string(text) == "4294967295" || string(text) == "-1" || string(text) == "unset"
 	}
 	return false
 }
