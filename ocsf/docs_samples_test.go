@@ -40,6 +40,12 @@ var overlays = []struct {
 	{"suricata-dns", "suricata", map[string]any{"data.dns.rrname": "host.example", "data.dns.rrtype": "A"}},
 	{"suricata-blocked", "suricata", map[string]any{"data.alert.action": "blocked"}},
 	{"vulnerability-cvss", "vulnerability-active", map[string]any{"data.vulnerability.cvss.cvss3.base_score": "7.500000"}},
+	{"guardduty-connection", "aws-guardduty", map[string]any{
+		"data.aws.service.action.portProbeAction.portProbeDetails.remoteIpDetails.ipAddressV4": "",
+		"data.aws.service.action.networkConnectionAction.connectionDirection":                  "INBOUND",
+		"data.aws.service.action.networkConnectionAction.protocol":                             "TCP",
+		"data.aws.service.action.networkConnectionAction.remoteIpDetails.ipAddressV4":          "198.51.100.98",
+		"data.aws.service.action.networkConnectionAction.localIpDetails.ipAddressV4":           "10.1.2.9"}},
 	{"cloudtrail", "aws-cloudtrail", map[string]any{"data.aws.requestID": "r-1", "data.aws.errorCode": "AccessDenied", "data.aws.bucket": "b",
 		"data.aws.http_status": "403", "data.aws.finding.Remediation.Recommendation.Text": "do this",
 		"data.aws.finding.Remediation.Recommendation.Url": "https://example.com"}},

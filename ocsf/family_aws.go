@@ -33,14 +33,22 @@ func fillAWS(d *draft) {
 	}
 	d.actor().Text("invoked_by", d.leaf(data+"userIdentity.invokedBy"))
 
-	const remote = "service.action.networkConnectionAction."
 	endpoint(d.source(), d.first(data+"sourceIPAddress", data+"source_ip_address", data+"srcaddr", data+"remote_ip", data+"client_ip",
-		data+"httpRequest.clientIp", data+remote+"remoteIpDetails.ipAddressV4", data+"service.action.awsApiCallAction.remoteIpDetails.ipAddressV4",
+		data+"httpRequest.clientIp", data+"service.action.awsApiCallAction.remoteIpDetails.ipAddressV4",
 		data+"service.action.portProbeAction.portProbeDetails.remoteIpDetails.ipAddressV4"),
-		d.first(data+"srcport", data+"client_port", data+remote+"remotePortDetails.port"))
-	endpoint(d.destination(), d.first(data+"dstaddr", data+"target_ip"), d.first(data+"dstport", data+"target_port", data+remote+"localPortDetails.port"))
+		d.first(data+"srcport", data+"client_port"))
+	endpoint(d.destination(), d.first(data+"dstaddr", data+"target_ip"), d.first(data+"dstport", data+"target_port"))
 	d.destination().Text("interface_uid", d.leaf(data+"interface_id"))
-	connection(ev, d.first(data+"protocol", data+remote+"protocol"), nil, nil)
+
+	// GuardDuty tells the near and the far end of a connection; which of them began it is the direction.
+	const flow = data + "service.action.networkConnectionAction."
+	near, far, direction := d.destination(), d.source(), d.leaf(flow+"connectionDirection")
+	if direction.Fold("OUTBOUND") {
+		near, far = far, near
+	}
+	endpoint(far, d.leaf(flow+"remoteIpDetails.ipAddressV4"), d.leaf(flow+"remotePortDetails.port"))
+	endpoint(near, d.leaf(flow+"localIpDetails.ipAddressV4"), d.leaf(flow+"localPortDetails.port"))
+	connection(ev, d.first(data+"protocol", flow+"protocol"), direction, nil)
 	switch action := d.leaf(data + "action").Text(); {
 	case foldAny(action, "REJECT", "BLOCK"):
 		d.verdict(actionDenied, dispositionBlocked)

@@ -61,6 +61,11 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 		"nobody logged in": {agent + `,"data":{"audit":{"pid":"9","uid":"33","auid":"4294967295","session":"4294967295"}}`,
 			map[string]string{"evidences/0/actor": "", "evidences/0/process/user/uid": "33", "evidences/0/process/session": "",
 				"evidences/0/data": `{"audit":{"auid":"4294967295","session":"4294967295"}}`}},
+
+		"outbound": {outbound + `"OUTBOUND"` + ends, map[string]string{destination + "ip": "198.51.100.1", destination + "port": "443",
+			source + "ip": "10.0.0.9", source + "port": "51234", "evidences/0/connection_info/direction_id": "2"}},
+		"inbound": {outbound + `"INBOUND"` + ends, map[string]string{source + "ip": "198.51.100.1", source + "port": "443",
+			destination + "ip": "10.0.0.9", destination + "port": "51234", "evidences/0/connection_info/direction_id": "1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))
