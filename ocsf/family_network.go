@@ -10,10 +10,14 @@ func fillIDS(d *draft) {
 	endpoint(d.source(), d.first("data.src_ip", "data.srcip"), d.first("data.src_port", "data.srcport"))
 	endpoint(d.destination(), d.first("data.dest_ip", "data.dstip"), d.first("data.dest_port", "data.dstport"))
 	connection(ev, d.first("data.proto", "data.protocol"), d.leaf("data.direction"), d.leaf("data.flow_id"))
-	if host := d.first("data.http.hostname", "data.tls.sni"); host != nil {
-		d.destination().Text("hostname", host)
+	server := d.destination()
+	if d.leaf("data.direction").Is("to_client") {
+		server = d.source() // the signature matched its answer
 	}
-	d.destination().Text("svc_name", d.leaf("data.app_proto"))
+	if host := d.first("data.http.hostname", "data.tls.sni"); host != nil {
+		server.Text("hostname", host)
+	}
+	server.Text("svc_name", d.leaf("data.app_proto"))
 	query := ev.Struct("query")
 	query.Text("hostname", d.leaf("data.dns.rrname"))
 	query.Text("type", d.leaf("data.dns.rrtype"))

@@ -66,6 +66,10 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 			source + "ip": "10.0.0.9", source + "port": "51234", "evidences/0/connection_info/direction_id": "2"}},
 		"inbound": {outbound + `"INBOUND"` + ends, map[string]string{source + "ip": "198.51.100.1", source + "port": "443",
 			destination + "ip": "10.0.0.9", destination + "port": "51234", "evidences/0/connection_info/direction_id": "1"}},
+
+		"answer of a server": {suricata + `"to_client"}`, map[string]string{source + "hostname": "evil.example", source + "svc_name": "http",
+			destination + "hostname": "", destination + "ip": "10.0.0.5"}},
+		"request to a server": {suricata + `"to_server"}`, map[string]string{destination + "hostname": "evil.example", destination + "svc_name": "http", source + "hostname": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))
