@@ -70,6 +70,10 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 		"answer of a server": {suricata + `"to_client"}`, map[string]string{source + "hostname": "evil.example", source + "svc_name": "http",
 			destination + "hostname": "", destination + "ip": "10.0.0.5"}},
 		"request to a server": {suricata + `"to_server"}`, map[string]string{destination + "hostname": "evil.example", destination + "svc_name": "http", source + "hostname": ""}},
+
+		"last version affected": {cve + `"Package less than or equal to 1.2.3"}}}`, map[string]string{"vulnerabilities/0/affected_packages/0/fixed_in_version": "",
+			"evidences/0/data": `{"vulnerability":{"package":{"condition":"Package less than or equal to 1.2.3"}}}`}},
+		"first version fixed": {cve + `"Package less than 1.2.3"}}}`, map[string]string{"vulnerabilities/0/affected_packages/0/fixed_in_version": "1.2.3"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))

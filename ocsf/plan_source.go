@@ -198,7 +198,7 @@ func (p predicate) of(text []byte) bool {
 	case isList:
 		return bytes.IndexByte(text, ',') >= 0 || len(bytes.TrimSpace(text)) < len(text)
 	case isFixed:
-		return bytes.HasPrefix(text, lessThan)
+		return bytes.HasPrefix(text, lessThan) && !bytes.HasPrefix(text[len(lessThan):], []byte("or equal"))
 	case isHugeCount:
 		n, ok := parseInt(text)
 		return ok && n > maxCount
