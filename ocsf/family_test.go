@@ -74,6 +74,10 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 		"last version affected": {cve + `"Package less than or equal to 1.2.3"}}}`, map[string]string{"vulnerabilities/0/affected_packages/0/fixed_in_version": "",
 			"evidences/0/data": `{"vulnerability":{"package":{"condition":"Package less than or equal to 1.2.3"}}}`}},
 		"first version fixed": {cve + `"Package less than 1.2.3"}}}`, map[string]string{"vulnerabilities/0/affected_packages/0/fixed_in_version": "1.2.3"}},
+
+		"score of CVSS 4": {scores + `"4.0"}}}`, map[string]string{scored + "0/version": "4.0", scored + "0/base_score": "9.1",
+			scored + "1/version": "2.0", scored + "1/base_score": "5"}},
+		"score of CVSS 2": {scores + `"2.0"}}}`, map[string]string{scored + "0/version": "2.0", scored + "0/base_score": "5", scored + "1": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := mapLine(t, "detection_finding", Version110, Options{}, alertWith(`,"rule":{"level":5,"id":"1"}`+tt.fields))
