@@ -70,7 +70,22 @@ func verdictWord(a *Alert) []byte {
 }
 
 func fillFirewall(d *draft) {
-	switch word := verdictWord(d.a); {
+	// FortiGate's action is how the session ended, accept or close, also of one that its inspection blocked then.
+	first, second := d.leaf("data.utmaction").Text(), verdictWord(d.a)
+	if foldAny(first, "allow", "passthrough") {
+		first, second = second, first
+	}
+	if !d.judge(first) && !d.judge(second) {
+		return // an action, but none on a connection
+	}
+	rule := d.root.Struct("firewall_rule")
+	rule.Text("uid", d.first("data.policyid", "data.policy_id", "data.rule_uid", "data.rule_uuid", "data.fw_rule_id", "data.rule_id"))
+	rule.Text("name", d.first("data.rule_name", "data.policy_name", "data.rule"))
+}
+
+// judge sets the verdict that a word stands for and reports whether it is one.
+func (d *draft) judge(word []byte) bool {
+	switch {
 	case foldAny(word, "drop", "dropped", "deny", "denied", "block", "blocked", "discard", "discarded", "prevent", "drop-session"):
 		d.verdict(actionDenied, dispositionBlocked)
 	case foldAny(word, "reject", "rejected"):
@@ -82,9 +97,7 @@ func fillFirewall(d *draft) {
 	case foldAny(word, "detect", "detected"):
 		d.verdict(actionAllowed, dispositionDetected)
 	default:
-		return // an action, but none on a connection
+		return false
 	}
-	rule := d.root.Struct("firewall_rule")
-	rule.Text("uid", d.first("data.policyid", "data.policy_id", "data.rule_uid", "data.rule_uuid", "data.fw_rule_id", "data.rule_id"))
-	rule.Text("name", d.first("data.rule_name", "data.policy_name", "data.rule"))
+	return true
 }

@@ -12,9 +12,10 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 		outbound = agent + `,"data":{"integration":"aws","aws":{"service":{"action":{"networkConnectionAction":{"connectionDirection":`
 		ends     = `,"protocol":"TCP","remoteIpDetails":{"ipAddressV4":"198.51.100.1"},"remotePortDetails":{"port":"443"},` +
 			`"localIpDetails":{"ipAddressV4":"10.0.0.9"},"localPortDetails":{"port":"51234"}}}}}}`
-		suricata = agent + `,"data":{"src_ip":"198.51.100.1","dest_ip":"10.0.0.5","http":{"hostname":"evil.example"},"app_proto":"http","alert":{"signature":"s"},"direction":`
-		cve      = agent + `,"data":{"vulnerability":{"cve":"CVE-2026-1","package":{"name":"p","version":"1","condition":`
-		scores   = agent + `,"data":{"vulnerability":{"cve":"CVE-2026-1","cvss":{"cvss2":{"base_score":"5"}},"score":{"base":"9.1","version":`
+		suricata  = agent + `,"data":{"src_ip":"198.51.100.1","dest_ip":"10.0.0.5","http":{"hostname":"evil.example"},"app_proto":"http","alert":{"signature":"s"},"direction":`
+		fortigate = agent + `,"decoder":{"name":"fortigate-firewall-v6"},"data":{"srcip":"10.0.0.7","dstip":"198.51.100.1",`
+		cve       = agent + `,"data":{"vulnerability":{"cve":"CVE-2026-1","package":{"name":"p","version":"1","condition":`
+		scores    = agent + `,"data":{"vulnerability":{"cve":"CVE-2026-1","cvss":{"cvss2":{"base_score":"5"}},"score":{"base":"9.1","version":`
 
 		source, destination, user = "evidences/0/src_endpoint/", "evidences/0/dst_endpoint/", "evidences/0/actor/user/"
 		scored                    = "vulnerabilities/0/cve/cvss/"
@@ -66,6 +67,12 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 			source + "ip": "10.0.0.9", source + "port": "51234", "evidences/0/connection_info/direction_id": "2"}},
 		"inbound": {outbound + `"INBOUND"` + ends, map[string]string{source + "ip": "198.51.100.1", source + "port": "443",
 			destination + "ip": "10.0.0.9", destination + "port": "51234", "evidences/0/connection_info/direction_id": "1"}},
+
+		"closed by inspection":    {fortigate + `"action":"close","utmaction":"block"}`, map[string]string{"action_id": "2", "disposition_id": "2"}},
+		"accepted, then blocked":  {fortigate + `"action":"accept","utmaction":"block"}`, map[string]string{"action_id": "2", "disposition_id": "2"}},
+		"denied before":           {fortigate + `"action":"deny","utmaction":"allow"}`, map[string]string{"action_id": "2", "disposition_id": "2"}},
+		"accepted and shaped":     {fortigate + `"action":"accept","utmaction":"traffic-shape"}`, map[string]string{"action_id": "1", "disposition_id": "1"}},
+		"closed, no word for why": {fortigate + `"action":"close"}`, map[string]string{"action_id": "", "disposition_id": ""}},
 
 		"answer of a server": {suricata + `"to_client"}`, map[string]string{source + "hostname": "evil.example", source + "svc_name": "http",
 			destination + "hostname": "", destination + "ip": "10.0.0.5"}},
