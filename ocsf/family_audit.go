@@ -34,7 +34,8 @@ func fillAudit(d *draft) {
 	endpoint(d.source(), d.first(data+"srcip", data+"addr"), nil)
 }
 
-// assigned returns the leaf unless it holds what the kernel writes where nobody has logged in: -1, signed or not.
+// assigned returns the leaf unless it holds what audit writes where nobody has logged in, -1, signed or not, and where it
+// does not know.
 func (d *draft) assigned(path string) *Leaf {
 	l := d.leaf(path)
 	if d.ev.holds(isUnassigned, l) {

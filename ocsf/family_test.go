@@ -62,6 +62,8 @@ func TestValuesBelongToTheirObject(t *testing.T) {
 		"nobody logged in": {agent + `,"data":{"audit":{"pid":"9","uid":"33","auid":"4294967295","session":"4294967295"}}`,
 			map[string]string{"evidences/0/actor": "", "evidences/0/process/user/uid": "33", "evidences/0/process/session": "",
 				"evidences/0/data": `{"audit":{"auid":"4294967295","session":"4294967295"}}`}},
+		"somebody unknown logged in": {agent + `,"data":{"audit":{"pid":"9","auid":"?","session":"?"}}`,
+			map[string]string{"evidences/0/actor": "", "evidences/0/process/session": "", "evidences/0/process/pid": "9"}},
 
 		"outbound": {outbound + `"OUTBOUND"` + ends, map[string]string{destination + "ip": "198.51.100.1", destination + "port": "443",
 			source + "ip": "10.0.0.9", source + "port": "51234", "evidences/0/connection_info/direction_id": "2"}},

@@ -211,7 +211,7 @@ func (p predicate) of(text []byte) bool {
 	case isEmail:
 		return ValidEmail(text)
 	case isUnassigned:
-		return string(text) == "4294967295" || string(text) == "-1" || string(text) == "unset"
+		return string(text) == "4294967295" || string(text) == "-1" || string(text) == "unset" || string(text) == "?"
 	}
 	return false
 }
