@@ -101,7 +101,7 @@ function source(alert) {
   if (isWindows(alert)) {
     return address(text(alert, 'data.win.eventdata.ipAddress', 'data.win.eventdata.clientAddress', 'data.win.eventdata.sourceAddress'))
   }
-  for (const field of ['srcip', 'src_ip', 'source_ip', 'source_address', 'src', 'client_ip', 'ClientIP', 'remote_ip', 'remoteAddr', 'id.orig_h']) {
+  for (const field of ['srcip', 'src_ip', 'ip_address', 'source_ip', 'source_address', 'src', 'client_ip', 'ClientIP', 'remote_ip', 'remoteAddr', 'id.orig_h']) {
     const ip = address(text(alert, 'data.' + field))
     if (ip) return ip
   }
@@ -110,8 +110,17 @@ function source(alert) {
 
 const withoutDomain = s => s === null ? null : /^[^\\]+\\+(.+)$/.exec(s)?.[1] ?? s
 
-// windowsAccount is who logs on, or fails to.
-const windowsAccount = alert => withoutDomain(text(alert, 'data.win.eventdata.targetUserName', 'data.win.eventdata.samAccountName'))
+// windowsAccount is who logs on, or fails to: the target, or where there is none the subject.
+const windowsAccount = alert => withoutDomain(text(alert, 'data.win.eventdata.targetUserName', 'data.win.eventdata.samAccountName',
+  ...(text(alert, 'data.win.eventdata.targetUserSid', 'data.win.eventdata.targetSid') ? [] :
+    ['data.win.eventdata.subjectUserName', 'data.win.eventdata.user', 'data.win.eventdata.accountName'])))
+
+// windowsStatus is why a logon failed: the finer of the two codes, unless it is zero.
+function windowsStatus(alert) {
+  const finer = text(alert, 'data.win.eventdata.subStatus')
+  const status = text(alert, 'data.win.eventdata.status', 'data.win.eventdata.failureCode', 'data.win.eventdata.errorCode')
+  return finer === null || status !== null && /^0x0+$/.test(finer) ? status : finer
+}
 
 // techniques returns id and name of each technique of the rule; the name only when there are as many.
 function techniques(alert) {
@@ -159,7 +168,8 @@ const ipFields = [
 const sysmonFields = ['data.win.eventdata.sourceIp', 'data.win.eventdata.destinationIp']
 
 function addresses(alert) {
-  const fields = isSysmon(alert) ? [...ipFields, ...sysmonFields] : ipFields
+  const fields = isSysmon(alert) ? [...ipFields, ...sysmonFields] : [...ipFields]
+  if (groups(alert).some(g => g.startsWith('authentication_'))) fields.push('data.ip_address')
   const found = new Set(fields.map(f => address(text(alert, f))).filter(ip => ip !== null))
   const location = text(alert, 'location')
   if (text(alert, 'agent.id') === '000' && isIP(location ?? '')) found.add(address(location))
@@ -182,8 +192,7 @@ export const scans = {
 
   'windows-logons': alerts => grouped(alerts, a => ['4625', '4771', '4776'].includes(text(a, 'data.win.system.eventID')) ? [
     text(a, 'data.win.eventdata.logonType'),
-    text(a, 'data.win.eventdata.subStatus', 'data.win.eventdata.status', 'data.win.eventdata.failureCode', 'data.win.eventdata.errorCode'),
-    windowsAccount(a), source(a)] : null).map(([key, of]) => [...key, of.length]),
+    windowsStatus(a), windowsAccount(a), source(a)] : null).map(([key, of]) => [...key, of.length]),
 
   'fim-changes': alerts => alerts.filter(a => groups(a).includes('syscheck') && text(a, 'syscheck.path')).map(a => [
     a.time, agentName(a), value(a, 'syscheck.event') ?? null, text(a, 'syscheck.path'),
