@@ -211,3 +211,60 @@ func TestTrim(t *testing.T) {
 		})
 	}
 }
+
+// TestTrimTwice: what stays back does so however often the encoder is trimmed, for nothing came in between.
+func TestTrimTwice(t *testing.T) {
+	c := testClass()
+	var b bytes.Buffer
+	e, err := NewEncoder(&b, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(1000) {
+		if err := e.Write(newEvent(c, day+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		if err := e.Trim(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Write(newEvent(c, day+700)); err != nil {
+		t.Errorf("a row that is not older than those that stayed back: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(mustInspect(t, b.Bytes()).RowGroups); got != 2 {
+		t.Errorf("got %d row groups, want 2", got)
+	}
+}
+
+// TestTrimWithoutRows: the memory goes back at once, not after the next row group.
+func TestTrimWithoutRows(t *testing.T) {
+	c := testClass()
+	e, err := NewEncoder(&bytes.Buffer{}, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Write(newEvent(c, day)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(e.Flush(), e.Trim()); err != nil {
+		t.Fatal(err)
+	}
+	before := e.group
+	if cap(before.rows) > 0 {
+		t.Errorf("room for %d rows is kept", cap(before.rows))
+	}
+	if err := e.Write(newEvent(c, day)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if e.group != before {
+		t.Error("the memory of the next row group was given back too")
+	}
+}
