@@ -268,3 +268,31 @@ func TestTrimWithoutRows(t *testing.T) {
 		t.Error("the memory of the next row group was given back too")
 	}
 }
+
+// TestBoundsOutOfOrder: texts that are PLAIN although they may have a dictionary have bounds in the footer, which Size counts in
+// whatever order the rows came.
+func TestBoundsOutOfOrder(t *testing.T) {
+	c := testClass()
+	var got [2]int64
+	for i, step := range []int64{1, -1} {
+		e, err := NewEncoder(&bytes.Buffer{}, c, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := seeded(5)
+		for n := range int64(2 * fewValues) {
+			ev := newEvent(c, day+step*n)
+			setText(child(ev.Root, "device"), "name", random(r, 3000))
+			if err := e.Write(ev); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		got[i] = e.bounds
+	}
+	if got[0] != got[1] || got[0] < textBounds(3000) {
+		t.Errorf("got %d bytes of bounds in order and %d out of order, want at least %d of both", got[0], got[1], textBounds(3000))
+	}
+}
