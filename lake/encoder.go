@@ -326,8 +326,10 @@ func (e *Encoder) Trim() error {
 	if e.trim { // there was no row
 		e.group, e.trim = newGroup(e.layout), false
 	}
-	e.batch = batch{number: e.batch.number} // it has no rows after a flush
-	return e.err
+	// They have no rows after a flush.
+	e.batch, e.expansion = batch{number: e.batch.number}, expansion{}
+	e.spare = newGroup(e.layout)
+	return nil
 }
 
 // Close writes what is left and the footer. It neither syncs nor closes the writer below: the object is complete on

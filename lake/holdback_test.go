@@ -269,6 +269,34 @@ func TestTrimWithoutRows(t *testing.T) {
 	}
 }
 
+// TestTrimSpare: what the rows that stay back went through keeps no memory of them.
+func TestTrimSpare(t *testing.T) {
+	c := testClass()
+	e, err := NewEncoder(&bytes.Buffer{}, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ev := range restless(c, 1000) {
+		if err := e.Write(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Trim(); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.rows) == 0 {
+		t.Fatal("no row stayed back")
+	}
+	kept := cap(e.spare.rows)
+	for i := range e.spare.columns {
+		c := &e.spare.columns[i]
+		kept += cap(c.levels) + cap(c.nums) + cap(c.refs) + cap(c.arena) + cap(c.words.arena) + cap(c.words.slots)
+	}
+	if kept > 0 {
+		t.Errorf("there is room for %d values", kept)
+	}
+}
+
 // TestBoundsOutOfOrder: texts that are PLAIN although they may have a dictionary have bounds in the footer, which Size counts in
 // whatever order the rows came.
 func TestBoundsOutOfOrder(t *testing.T) {
