@@ -82,6 +82,7 @@ type Encoder struct {
 	first, last int64 // time of the earliest and latest event
 	flushed     int64 // time of the latest event in a row group already written
 	trim        bool  // memory goes back at the end of the next row group
+	trimmed     int64 // Rows at the last Trim; -1 before it
 	closed      bool
 	err         error // the first error of the writer below: the object is lost
 
@@ -139,6 +140,7 @@ func (e *Encoder) Reset(w io.Writer) {
 	}
 	e.bounds, e.written, e.rowsWritten, e.groups = 0, 0, 0, 0
 	e.first, e.last, e.flushed = math.MaxInt64, math.MinInt64, math.MinInt64
+	e.trim, e.trimmed = false, -1
 	e.closed, e.err = false, nil
 }
 
@@ -308,17 +310,26 @@ func (e *Encoder) Flush() error {
 }
 
 // Trim writes all but the rows that Write would keep back as a row group and gives the memory of the encoder back: its
-// next event is not expected soon. It can go on at any time.
+// next event is not expected soon. It can go on at any time. Without an event since the last Trim it does nothing: what was kept
+// back then still is.
 func (e *Encoder) Trim() error {
 	if err := e.usable(); err != nil {
 		return err
 	}
-	e.trim = true
+	if e.Rows() == e.trimmed {
+		return nil
+	}
+	e.trim, e.trimmed = true, e.Rows()
 	if err := e.flush(false); err != nil {
 		return err
 	}
-	e.batch = batch{number: e.batch.number} // it has no rows after a flush
-	return e.err
+	if e.trim { // there was no row
+		e.group, e.trim = newGroup(e.layout), false
+	}
+	// They have no rows after a flush.
+	e.batch, e.expansion = batch{number: e.batch.number}, expansion{}
+	e.spare = newGroup(e.layout)
+	return nil
 }
 
 // Close writes what is left and the footer. It neither syncs nor closes the writer below: the object is complete on

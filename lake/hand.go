@@ -226,13 +226,17 @@ func numberBounds(kind ocsf.Kind, nums []int64) (least, most parquet.Value, ok b
 	return parquet.Int64Value(a), parquet.Int64Value(b), true
 }
 
-// floatBounds leaves out NaN, which has no order, and takes zero as of either sign, as the Parquet format demands.
+// floatBounds leaves out NaN, which has no order, and takes zero as of either sign, as the Parquet format demands. The column index has
+// an entry for each page: where there is only NaN, one that excludes nothing.
 func floatBounds(nums []int64) (least, most parquet.Value, ok bool) {
 	a, b := math.Inf(1), math.Inf(-1)
 	for _, n := range nums {
 		if f := math.Float64frombits(uint64(n)); !math.IsNaN(f) {
 			a, b, ok = min(a, f), max(b, f), true
 		}
+	}
+	if !ok {
+		a, b = b, a
 	}
 	if a == 0 {
 		a = math.Copysign(0, -1)

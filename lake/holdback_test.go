@@ -211,3 +211,116 @@ func TestTrim(t *testing.T) {
 		})
 	}
 }
+
+// TestTrimTwice: what stays back does so however often the encoder is trimmed, for nothing came in between.
+func TestTrimTwice(t *testing.T) {
+	c := testClass()
+	var b bytes.Buffer
+	e, err := NewEncoder(&b, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(1000) {
+		if err := e.Write(newEvent(c, day+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		if err := e.Trim(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Write(newEvent(c, day+700)); err != nil {
+		t.Errorf("a row that is not older than those that stayed back: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(mustInspect(t, b.Bytes()).RowGroups); got != 2 {
+		t.Errorf("got %d row groups, want 2", got)
+	}
+}
+
+// TestTrimWithoutRows: the memory goes back at once, not after the next row group.
+func TestTrimWithoutRows(t *testing.T) {
+	c := testClass()
+	e, err := NewEncoder(&bytes.Buffer{}, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Write(newEvent(c, day)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(e.Flush(), e.Trim()); err != nil {
+		t.Fatal(err)
+	}
+	before := e.group
+	if cap(before.rows) > 0 {
+		t.Errorf("room for %d rows is kept", cap(before.rows))
+	}
+	if err := e.Write(newEvent(c, day)); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if e.group != before {
+		t.Error("the memory of the next row group was given back too")
+	}
+}
+
+// TestTrimSpare: what the rows that stay back went through keeps no memory of them.
+func TestTrimSpare(t *testing.T) {
+	c := testClass()
+	e, err := NewEncoder(&bytes.Buffer{}, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ev := range restless(c, 1000) {
+		if err := e.Write(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Trim(); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.rows) == 0 {
+		t.Fatal("no row stayed back")
+	}
+	kept := cap(e.spare.rows)
+	for i := range e.spare.columns {
+		c := &e.spare.columns[i]
+		kept += cap(c.levels) + cap(c.nums) + cap(c.refs) + cap(c.arena) + cap(c.words.arena) + cap(c.words.slots)
+	}
+	if kept > 0 {
+		t.Errorf("there is room for %d values", kept)
+	}
+}
+
+// TestBoundsOutOfOrder: texts that are PLAIN although they may have a dictionary have bounds in the footer, which Size counts in
+// whatever order the rows came.
+func TestBoundsOutOfOrder(t *testing.T) {
+	c := testClass()
+	var got [2]int64
+	for i, step := range []int64{1, -1} {
+		e, err := NewEncoder(&bytes.Buffer{}, c, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := seeded(5)
+		for n := range int64(2 * fewValues) {
+			ev := newEvent(c, day+step*n)
+			setText(child(ev.Root, "device"), "name", random(r, 3000))
+			if err := e.Write(ev); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		got[i] = e.bounds
+	}
+	if got[0] != got[1] || got[0] < textBounds(3000) {
+		t.Errorf("got %d bytes of bounds in order and %d out of order, want at least %d of both", got[0], got[1], textBounds(3000))
+	}
+}

@@ -22,7 +22,7 @@ func (s *sorter) sort(c *column, levels *stream) *column {
 		v.leaf, v.levels, v.nums, v.refs, v.arena = c.leaf, v.levels[:0], v.nums[:0], v.refs[:0], v.arena[:0]
 		s.places = levels.places(s.places[:0], s.rows, c.values(), c.maxDef)
 		v.take(c, s.order, s.places, 0)
-		v.words = c.words
+		v.words, v.longest = c.words, c.longest
 		return v
 	}
 	b := &s.bare
