@@ -41,18 +41,17 @@ type bench struct {
 // row is lines that are judged by one judge, with all that their fates refer to. Between the moment it is sent to the judges
 // and the one when judged receives it is the judge's.
 type row struct {
-	seats  [rowLines]seat
+	held [rowLines]held
+	// What the judge reads and what it writes stand by themselves: what both touch goes from one processor's cache to the
+	// other's, which costs as much as judging does where they have no cache in common.
+	lines [rowLines][]byte // the whole ones; nil: there is nothing to judge
+	fates [rowLines]fate
+
 	n      int    // lines and gaps in it
 	data   []byte // a copy of the lines that fit, one behind the other: the input's are valid until the next one
 	papers papers
 	now    time.Time
 	judged chan struct{} // receives once the fates are known
-}
-
-// seat is one line and its fate.
-type seat struct {
-	held held
-	fate fate
 }
 
 // newBench returns a bench at which judges work until close.
@@ -91,14 +90,17 @@ func (b *bench) read(ctx context.Context, lines Lines, most int, now time.Time) 
 	r := &b.rows[(b.first+b.n)%len(b.rows)]
 	r.now, r.data = now, r.data[:0]
 	for r.n = 0; r.n < min(most, rowLines) && bytes < rowBytes; r.n++ {
-		s := &r.seats[r.n]
-		s.held = held{}
-		if s.held.line, err = lines.Next(ctx); err != nil && !errors.As(err, &s.held.gap) {
+		h := &r.held[r.n]
+		h.gap, r.lines[r.n] = nil, nil
+		if h.line, err = lines.Next(ctx); err != nil && !errors.As(err, &h.gap) {
 			break
 		}
 		err = nil
-		s.held.line.Data = r.copied(s.held.line.Data)
-		bytes += len(s.held.line.Data)
+		h.line.Data = r.copied(h.line.Data)
+		bytes += len(h.line.Data)
+		if h.gap == nil && h.line.Reject == "" {
+			r.lines[r.n] = h.line.Data
+		}
 	}
 	if r.n > 0 {
 		b.n++
@@ -145,9 +147,9 @@ func (b *bench) drop() {
 
 func (r *row) judge(j *judge) {
 	r.papers.open(j)
-	for i := range r.n {
-		if s := &r.seats[i]; s.held.gap == nil && s.held.line.Reject == "" {
-			s.fate = j.decide(s.held.line.Data, r.now, &r.papers)
+	for i, line := range r.lines[:r.n] {
+		if line != nil {
+			r.fates[i] = j.decide(line, r.now, &r.papers)
 		}
 	}
 	r.papers.close(j)
@@ -174,8 +176,7 @@ func (r *Relay) passAhead(ctx context.Context, now time.Time, most, bytes int) (
 			break
 		}
 		for i := range row.n {
-			s := &row.seats[i]
-			if err := r.takeJudged(&s.held, &s.fate, now); err != nil {
+			if err := r.takeJudged(&row.held[i], &row.fates[i], now); err != nil {
 				b.pop()
 				b.drop()
 				return false, r.hold(nil, err)

@@ -22,17 +22,17 @@ func TestEventsInFlight(t *testing.T) {
 		for !b.full() {
 			r := &b.rows[(b.first+b.n)%benchRows]
 			for i := range rowLines {
-				r.seats[i].held.line.Data = fmt.Appendf(nil, `{"timestamp":"2026-03-14T09:26:53.123+0000","rule":{"level":3,"description":"d","id":"1","firedtimes":1,"mail":false,"groups":["g"]},`+
+				r.lines[i] = fmt.Appendf(nil, `{"timestamp":"2026-03-14T09:26:53.123+0000","rule":{"level":3,"description":"d","id":"1","firedtimes":1,"mail":false,"groups":["g"]},`+
 					`"agent":{"id":"000","name":"m"},"manager":{"name":"m"},"id":"1.%d","decoder":{"name":"x"},"data":{"f%d_%d_%d":"v"},"location":"l"}`, i, round, b.n, i)
 			}
 			r.n, r.now = rowLines, time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 			r.judge(j)
 			b.n++
 			for i := range r.n {
-				if f := &r.seats[i].fate; f.event == nil {
+				if f := &r.fates[i]; f.event == nil {
 					t.Fatalf("no event: %v", f.err)
 				}
-				seen[r.seats[i].fate.event] = true
+				seen[r.fates[i].event] = true
 			}
 		}
 		if b.n > leastRows {
