@@ -201,18 +201,21 @@ func (f *fate) write(e *lake.Encoder) error {
 
 func (b *builder) create(key openKey, ms int64) (*object, error) {
 	for _, o := range b.open {
-		if o.source == key.source { // most likely a day that is over: it must not hold a row group in memory until it is closed
-			o.over = true
-			if err := o.encoder.Trim(); err != nil {
-				return nil, fmt.Errorf("write %s: %w", o.info.File, err)
-			}
-		}
+		o.over = o.over || o.source == key.source
 	}
+	// Before the rest is trimmed: a row group just before its object is closed would be one too many.
 	if err := b.closeOver(); err != nil {
 		return nil, err
 	}
 	if err := b.closeOldest(); err != nil {
 		return nil, err
+	}
+	for _, o := range b.open {
+		if o.source == key.source { // most likely a day that is over: it must not hold a row group in memory until it is closed
+			if err := o.encoder.Trim(); err != nil {
+				return nil, fmt.Errorf("write %s: %w", o.info.File, err)
+			}
+		}
 	}
 	name := strconv.Itoa(len(b.objects)) + ".parquet"
 	file, err := b.batch.Create(name)

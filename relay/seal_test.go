@@ -194,6 +194,33 @@ func TestDaysThatAreOver(t *testing.T) {
 	})
 }
 
+// An object that is closed because its day is over is no larger than one that is closed at the seal: its rows are one row group.
+func TestDayThatIsOverIsOneRowGroup(t *testing.T) {
+	bubble(t, nil, func(w *world) {
+		yesterday := func() {
+			for i := range 2 {
+				w.line(alert(noon.AddDate(0, 0, -1), fmt.Sprintf(`"full_log":"%d"`, i)))
+			}
+		}
+		yesterday()
+		w.poll()
+		w.ok(w.relay.Flush(w.t.Context()))
+		yesterday()
+		for range 20_001 {
+			w.line("no alert")
+		}
+		w.line(alert(noon, `"full_log":"today"`))
+		w.poll()
+		w.ok(w.relay.Flush(w.t.Context()))
+		if len(w.sealed) != 2 || len(w.sealed[1].Objects) != 2 {
+			w.t.Fatalf("sealed %+v, want two batches, the second one of two objects", w.sealed)
+		}
+		if at, over := w.sealed[0].Objects[0].Bytes, w.sealed[1].Objects[0].Bytes; over > at+at/4 {
+			w.t.Errorf("%d bytes of an object whose day was over, %d of the same one at the seal", over, at)
+		}
+	})
+}
+
 // Of a log whose timestamps are scattered over many days a few objects are open at a time, within a pass too: the one that had no
 // alert for longest is closed for another.
 func TestScatteredDays(t *testing.T) {
