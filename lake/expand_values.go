@@ -77,7 +77,7 @@ func (x *filler) addSpelled(c *column) {
 	}
 }
 
-// A code is the number of a word, or noValue, or below that a variable.
+// A code is the number of a word, or noValue, or below that a variable, or far below a text that has no number yet.
 const noValue = -1
 
 func variable(n int32) int32 { return noValue - 1 - n }
@@ -85,29 +85,33 @@ func variable(n int32) int32 { return noValue - 1 - n }
 // isValue is 1 for a code other than noValue, once variables are looked up.
 func isValue(code int32) int { return int(^uint32(code) >> 31) }
 
-// code returns that of the one value of a hit; ok is false for a constant text that was not looked up yet.
-func (x *filler) code(h hit) (code int32, ok bool) {
-	v := x.patterns[h.kind].values[h.values.from]
+// unknown and below, less by its number, is a constant text that was not looked up yet.
+const unknown = math.MinInt32 / 2
+
+// codeOf is the code of a value; refs are those of its kind.
+func codeOf(refs []int32, v int32) int32 {
 	if v >= 0 {
-		return variable(v), true
+		return variable(v)
 	}
-	ref := x.refsOf(h.kind)[constant(v)]
-	return ref, ref != noRef
+	if ref := refs[constant(v)]; ref != noRef {
+		return ref
+	}
+	return unknown - constant(v)
 }
 
 // addCoded adds the texts of each row to a column with a dictionary.
 func (x *filler) addCoded(c *column) {
-	constants := true
-	for i := range x.codes {
-		x.codes[i] = noValue
-	}
 	if !x.single() {
 		x.addCodedLists(c)
 		return
 	}
+	constants := true
+	for i := range x.codes {
+		x.codes[i] = noValue
+	}
 	for _, h := range x.hits {
-		code, ok := x.code(h)
-		if !ok { // the first row decides when it gets its number
+		code := codeOf(x.refsOf(h.kind), x.patterns[h.kind].values[h.values.from])
+		if code <= unknown { // the first row decides when it gets its number
 			x.addCodedLists(c)
 			return
 		}
@@ -168,23 +172,14 @@ type codeList struct {
 	settled bool
 }
 
-// unknown and below, less by its number, is a constant text that was not looked up yet.
-const unknown = math.MinInt32 / 2
-
 // listCodes lists the codes by kind.
 func (x *filler) listCodes() {
 	clear(x.lists)
 	codes := x.listed[:0]
 	for _, h := range x.hits {
-		p, refs, from := x.patterns[h.kind], x.refsOf(h.kind), len(codes)
-		for _, v := range p.values[h.values.from:h.values.to] {
-			code := variable(v)
-			if v < 0 {
-				if code = refs[constant(v)]; code == noRef {
-					code = unknown - constant(v)
-				}
-			}
-			codes = append(codes, code)
+		refs, from := x.refsOf(h.kind), len(codes)
+		for _, v := range x.patterns[h.kind].values[h.values.from:h.values.to] {
+			codes = append(codes, codeOf(refs, v))
 		}
 		x.lists[h.kind].codes = codes[from:] // where they stay if the others need more memory
 	}
