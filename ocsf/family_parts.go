@@ -56,15 +56,12 @@ func (d *draft) address(paths ...string) *Leaf {
 
 // agentEndpoint makes the host that logged one end of a connection: the agent's, or the sender of remote syslog.
 func (d *draft) agentEndpoint(o *Object) {
+	ip, host := "agent.ip", "agent.name"
 	if d.remoteSyslog() {
-		o.Text("ip", d.leaf("location"))
-		if name := d.leaf("predecoder.hostname"); !o.Text("hostname", name) {
-			o.Text("name", name)
-		}
-		return
+		ip, host = "location", "predecoder.hostname"
 	}
-	o.Text("ip", d.leaf("agent.ip"))
-	if name := d.leaf("agent.name"); !o.Text("hostname", name) {
+	o.Text("ip", d.leaf(ip))
+	if name := d.leaf(host); !o.Text("hostname", name) {
 		o.Text("name", name)
 	}
 }
