@@ -58,9 +58,11 @@ func TestFullSpool(t *testing.T) {
 	})
 }
 
+// tight leaves room for one batch, and the reserve.
+func tight(_ *relay.Options, s *spool.Options) { s.MaxSize, s.Reserve = 10<<20, 10<<20-1 }
+
 // The reserve is for lines that exist nowhere else.
 func TestVolatileLineUsesTheReserve(t *testing.T) {
-	tight := func(o *relay.Options, s *spool.Options) { s.MaxSize, s.Reserve = 10<<20, 10<<20-1 }
 	bubble(t, tight, func(w *world) {
 		w.alerts(1)
 		w.poll()
@@ -365,7 +367,6 @@ func TestGapAtFirstStart(t *testing.T) {
 
 // A line that waits for room becomes the only copy when its file loses its name meanwhile: then the reserve is for it, too.
 func TestHeldLineThatBecomesTheOnlyCopyUsesTheReserve(t *testing.T) {
-	tight := func(o *relay.Options, s *spool.Options) { s.MaxSize, s.Reserve = 10<<20, 10<<20-1 }
 	bubble(t, tight, func(w *world) {
 		w.alerts(1)
 		w.poll()
